@@ -1,0 +1,59 @@
+"""What every test stands on: components that may be missing are skipped with a reason, and fail in CI."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import socket
+
+import pytest
+
+NEEDS = ("docker", "browser", "faults")
+
+
+@functools.cache
+def _missing(component: str) -> str:
+    """Why tests that need this component can't run here, or "" when they can."""
+    match component:
+        case "docker" | "faults":
+            return _missing_docker()
+        case _:
+            found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+            return "" if found else "Chromium is not installed (apt-get install chromium, or make test)"
+
+
+def _missing_docker() -> str:
+    import docker
+    from docker.errors import DockerException, ImageNotFound
+
+    try:
+        client = docker.from_env(timeout=10)
+    except DockerException as error:
+        return f"no Docker Engine answers (portal/local/docker.sh ensure, or make test): {error}"
+    try:
+        client.images.get("slipway-python:bookworm")
+    except ImageNotFound:
+        return "the image slipway-python:bookworm is not there (portal/local/base_image.sh, or make test)"
+    except DockerException as error:
+        return f"the Docker Engine does not answer (portal/local/docker.sh ensure): {error}"
+    finally:
+        client.close()
+    return ""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for component in NEEDS:
+        if item.get_closest_marker(component) and (reason := _missing(component)):
+            if os.environ.get("CI"):
+                pytest.fail(f"CI must run this test, and {reason}.", pytrace=False)
+            pytest.skip(reason)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
