@@ -1,0 +1,117 @@
+"""What can be run: apps and their immutable versions."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, ClassVar
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
+from django.db import models
+from django.urls import reverse
+
+if TYPE_CHECKING:
+    from portal.people.models import User
+
+
+class AppQuerySet(models.QuerySet["App"]):
+    def visible_to(self, user: User) -> AppQuerySet:
+        """Apps this person may see: published ones for everyone or for their teams; curators see all."""
+        if user.curates:
+            return self
+        shown = models.Q(visibility=App.Visibility.EVERYONE) | models.Q(teams__members=user)
+        return self.filter(shown, published=True).distinct()
+
+    def in_category(self, path: str) -> AppQuerySet:
+        """Apps filed under this category path or below it."""
+        return self.filter(models.Q(categories__contains=[path]) | models.Q(category_prefixes__contains=[path]))
+
+
+class App(models.Model):
+    """A catalog entry. What is shown (name, summary, categories, icon) is copied from the default version when it is published."""
+
+    class Visibility(models.TextChoices):
+        EVERYONE = "everyone", "Everyone"
+        TEAMS = "teams", "Chosen teams"
+
+    class Kind(models.TextChoices):
+        APPDEF = "appdef", "AppDef"
+        BYTENITE = "bytenite", "ByteNite app"
+
+    id: int
+    slug = models.SlugField(max_length=80, unique=True)
+    kind = models.CharField(max_length=12, choices=Kind, default=Kind.APPDEF)
+    name = models.CharField(max_length=300)
+    summary = models.TextField(blank=True)
+    author = models.CharField(max_length=300, blank=True)
+    categories = ArrayField(models.CharField(max_length=300), default=list, blank=True)
+    category_prefixes = ArrayField(models.CharField(max_length=300), default=list, blank=True)
+    icon = models.BinaryField(null=True, editable=False)  # PNG, re-encoded by us, at most 128 x 128
+    icon_digest = models.CharField(max_length=64, blank=True, editable=False)
+    visibility = models.CharField(max_length=12, choices=Visibility, default=Visibility.EVERYONE)
+    teams = models.ManyToManyField("portal.Team", blank=True, related_name="apps")
+    published = models.BooleanField(default=False)  # has a published version; kept by services
+    default_version = models.ForeignKey("Version", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    search = SearchVectorField(null=True, editable=False)
+
+    objects = AppQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["name", "slug"]
+        indexes: ClassVar = [
+            GinIndex(fields=["search"], name="app_search"),
+            GinIndex(fields=["category_prefixes"], name="app_category_prefixes"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("apps_catalog:app", args=[self.slug])
+
+
+class Version(models.Model):
+    """One immutable definition of an app: the author's text to the letter, and its sha256. State and image are all that move."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        PUBLISHED = "published", "Published"
+        RETIRED = "retired", "Retired"
+
+    class ImageState(models.TextChoices):
+        UNKNOWN = "unknown", "Not looked up yet"
+        FOUND = "found", "Found and pinned"
+        MISSING = "missing", "Not found"
+
+    id: int
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="versions")
+    label = models.CharField(max_length=40)
+    definition = models.TextField()
+    digest = models.CharField(max_length=64, editable=False)
+    findings = models.JSONField(default=list, editable=False)
+    state = models.CharField(max_length=12, choices=State, default=State.DRAFT)
+    image = models.CharField(
+        max_length=500, blank=True, help_text="Container image, e.g. docker.io/library/python:3.12"
+    )
+    image_pinned = models.CharField(max_length=600, blank=True, editable=False)
+    image_state = models.CharField(max_length=12, choices=ImageState, default=ImageState.UNKNOWN, editable=False)
+    image_message = models.TextField(blank=True, editable=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    published_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["app", "label"], name="one_version_a_label")]
+
+    def __str__(self) -> str:
+        return f"{self.app.slug} {self.label}"
+
+    @staticmethod
+    def digest_of(definition: str) -> str:
+        return hashlib.sha256(definition.encode("utf-8", "surrogatepass")).hexdigest()

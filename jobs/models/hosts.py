@@ -1,0 +1,113 @@
+"""Machine types, the hosts that serve them, and the installation they belong to."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import ClassVar
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models.functions import Now
+
+NAME = RegexValidator(
+    r"\A[a-z0-9][a-z0-9._-]{0,39}\Z", "Use small letters, digits, dot, dash and underscore, at most 40."
+)
+TAG = RegexValidator(r"\A[a-z0-9._-]+=[A-Za-z0-9._-]+\Z", "Write a tag as key=value, e.g. gpu=a100.")
+
+
+class MachineType(models.Model):
+    """A named size. `requires` lists the tags (key=value) that a host must carry to serve it."""
+
+    class Network(models.TextChoices):
+        NONE = "none", "None"
+        BRIDGE = "bridge", "Outgoing (bridge)"
+
+    id: int
+    name = models.CharField(max_length=40, unique=True, validators=[NAME])
+    description = models.CharField(max_length=200, blank=True)
+    cores = models.PositiveIntegerField(default=1, validators=[MinValueValidator(1)])
+    ram_mib = models.PositiveIntegerField(default=1024, validators=[MinValueValidator(16)])
+    gpus = models.PositiveIntegerField(default=0)
+    pids = models.PositiveIntegerField(default=1024, validators=[MinValueValidator(8)])
+    disk_mib = models.PositiveIntegerField(default=10_240, validators=[MinValueValidator(1)])
+    network = models.CharField(max_length=12, choices=Network, default=Network.NONE)
+    requires = ArrayField(models.CharField(max_length=80, validators=[TAG]), default=list, blank=True)
+    price_per_hour = models.DecimalField(max_digits=10, decimal_places=4, default=0, validators=[MinValueValidator(0)])
+    runtime = models.CharField(max_length=20, default="docker")
+    enabled = models.BooleanField(default=True)
+    order = models.IntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar = ["order", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class HostQuerySet(models.QuerySet["Host"]):
+    def alive(self) -> HostQuerySet:
+        """Hosts whose heartbeat is at most three beats old, by the database's clock."""
+        return self.filter(heartbeat_at__gt=Now() - timedelta(seconds=3 * settings.HEARTBEAT_S))
+
+    def serving(self, machine_type: MachineType) -> HostQuerySet:
+        return self.filter(serves__has_key=machine_type.name, tags__contains=machine_type.requires)
+
+
+class Host(models.Model):
+    """A computer that serves machine types. `serves` maps machine type name -> slots. One process per host: `incarnation`."""
+
+    id: int
+    name = models.CharField(max_length=40, unique=True, validators=[NAME])
+    tags = ArrayField(models.CharField(max_length=80), default=list, blank=True)
+    serves = models.JSONField(default=dict)
+    mounts = models.CharField(max_length=10, default="shared")
+    incarnation = models.UUIDField(default=uuid.uuid4)
+    started_at = models.DateTimeField(null=True)
+    heartbeat_at = models.DateTimeField(null=True, db_index=True)
+    draining = models.BooleanField(default=False)
+    engine = models.CharField(max_length=200, blank=True)
+    engine_fault = models.TextField(blank=True)  # empty = the engine answers
+
+    objects = HostQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def queue_name(self) -> str:
+        return f"host-{self.name}"
+
+
+class Installation(models.Model):
+    """One row: who we are. Its id marks the store and the vaults, so that a host can prove that it sees them."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    only = models.BooleanField(default=True, unique=True, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [models.CheckConstraint(condition=models.Q(only=True), name="one_installation")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @classmethod
+    def get(cls) -> Installation:
+        return cls.objects.get_or_create(only=True)[0]
+
+
+class Chore(models.Model):
+    """When a periodic chore last succeeded; shown on the health page."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    succeeded_at = models.DateTimeField(null=True)
+    detail = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,93 @@
+"""Vaults and uploads: whose files they are. Bytes lie on disk; paths are handled by jobs.vaults alone."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, ClassVar
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Now
+from django.urls import reverse
+
+if TYPE_CHECKING:
+    from portal.people.models import User
+
+VAULT_NAME = RegexValidator(
+    r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,59}\Z", "Use letters, digits, dot, dash and underscore, at most 60."
+)
+
+
+class VaultQuerySet(models.QuerySet["Vault"]):
+    def visible_to(self, user: User) -> VaultQuerySet:
+        """A person's own vaults and those of the teams they are in."""
+        return self.filter(models.Q(owner=user) | models.Q(team__members=user)).distinct()
+
+
+class Vault(models.Model):
+    """Named storage of a person or a team, seen by a job as /data. `folder` is relative to VAULT_ROOT and made by us."""
+
+    class Type(models.TextChoices):
+        NONE = "NONE", "None"
+        FILE = "FILE", "Files"
+
+    id: int
+    name = models.CharField(max_length=60, unique=True, validators=[VAULT_NAME])
+    type = models.CharField(max_length=12, choices=Type, default=Type.FILE)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="vaults"
+    )
+    team = models.ForeignKey("portal.Team", null=True, blank=True, on_delete=models.CASCADE, related_name="vaults")
+    folder = models.CharField(max_length=120, unique=True, editable=False)
+    quota_mib = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Empty: the installation's VAULT_QUOTA_MIB."
+    )
+    used_bytes = models.BigIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = VaultQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(owner=None, team__isnull=False) | models.Q(owner__isnull=False, team=None),
+                name="vault_of_a_person_or_a_team",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("jobs:files", args=[self.name])
+
+
+class UploadQuerySet(models.QuerySet["Upload"]):
+    def usable_by(self, user: User) -> UploadQuerySet:
+        return self.filter(owner=user, complete=True).filter(
+            models.Q(expires_at__gt=Now()) | models.Q(jobs__isnull=False)
+        )
+
+
+class Upload(models.Model):
+    """A file sent for an UPLOAD parameter. It expires unless a job uses it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")
+    name = models.CharField(max_length=255)
+    size = models.BigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, blank=True)
+    stored = models.CharField(max_length=300, blank=True)
+    complete = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+
+    objects = UploadQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["expires_at"], name="upload_expiry")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,1 @@
+"""What starts attempts. Neither Django nor jobs.* is imported below here."""

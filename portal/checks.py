@@ -1,0 +1,48 @@
+"""System checks: wrong combinations of settings, said at start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+
+@register()
+def addresses(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    host = urlsplit(settings.PUBLIC_URL).hostname
+    if not host:
+        return [
+            Error("PUBLIC_URL is not an address.", hint="Write it as https://portal.example.org.", id="portal.E001")
+        ]
+    if "*" not in settings.ALLOWED_HOSTS and host not in [name.strip("[]") for name in settings.ALLOWED_HOSTS]:
+        return [
+            Error(
+                f"PUBLIC_URL names {host}, which ALLOWED_HOSTS does not.",
+                hint=f"Add {host} to ALLOWED_HOSTS.",
+                id="portal.E002",
+            )
+        ]
+    return []
+
+
+@register()
+def run_user(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    if (settings.RUN_UID == 0) != (settings.RUN_GID == 0):
+        return [Error("RUN_UID and RUN_GID go together.", hint="Set both or neither.", id="portal.E003")]
+    return []
+
+
+@register(deploy=True)
+def tls(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+    if not settings.HTTPS:
+        return [
+            Warning(
+                "PUBLIC_URL is not https, so cookies travel in clear.",
+                hint="Put a TLS proxy in front and set PUBLIC_URL.",
+                id="portal.W001",
+            )
+        ]
+    return []

@@ -1,0 +1,19 @@
+"""Every address of the portal. The middleware closes all of them to strangers but those it lists."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+from portal import health
+
+urlpatterns = [
+    path("health/live", health.live, name="health-live"),
+    path("health/ready", health.ready, name="health-ready"),
+    path("accounts/", include("allauth.account.urls")),
+    path("account/", include("portal.people.urls")),
+    path("admin/", admin.site.urls),
+    path("api/", include("portal.api.urls")),
+    path("", include("apps_catalog.urls")),
+    path("", include("jobs.urls")),
+]
