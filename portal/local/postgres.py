@@ -23,7 +23,7 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import IO, NoReturn
+from typing import IO, NoReturn, Self
 from urllib.parse import quote
 
 from portal.local.postgres_programs import PostgresError, Runner, binaries
@@ -168,7 +168,7 @@ class Supervisor:
         self.child: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
 
-    def __enter__(self) -> Supervisor:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -346,7 +346,7 @@ def _start(state_dir: Path, *, fast: bool) -> int:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         words = [sys.executable, "-m", "portal.local.postgres", "run", "--state", str(state_dir)]
         with (home / "supervisor.log").open("wb") as output:
-            child = subprocess.Popen(  # noqa: S603
+            child = subprocess.Popen(
                 words + ["--fast"] * fast,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -63,7 +63,7 @@ def _major(folder: Path) -> int:
 def _namespaces_open() -> bool:
     if shutil.which(USER_NAMESPACE[0]) is None:
         return False
-    return subprocess.run([*USER_NAMESPACE, "true"], capture_output=True, check=False).returncode == 0  # noqa: S603
+    return subprocess.run([*USER_NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
 
 
 class Runner:
@@ -78,16 +78,18 @@ class Runner:
         self.user: pwd.struct_passwd | None = None
         if os.geteuid() != 0:
             return
-        data = home / "data"
-        if (not data.exists() or data.stat().st_uid == 0) and _namespaces_open():
+        nobody = pwd.getpwnam("nobody")
+        if not (home.exists() and home.stat().st_uid == nobody.pw_uid) and _namespaces_open():
             self.prefix = USER_NAMESPACE
             return
-        self.user = pwd.getpwnam("nobody")
-        if data.exists() and data.stat().st_uid == 0:
+        self.user = nobody
+        data = home / "data"
+        if data.exists() and data.stat().st_uid != nobody.pw_uid:
             raise PostgresError(
                 f"{data} belongs to root, and PostgreSQL refuses to run as root where user namespaces are closed. "
                 f"Give it to the user nobody (chown -R nobody {home}) or set DATABASE_URL."
             )
+        home.parent.mkdir(parents=True, exist_ok=True)
         for folder in home.parents:
             if not folder.stat().st_mode & 0o001:
                 raise PostgresError(
@@ -109,10 +111,22 @@ class Runner:
             os.chown(folder, self.user.pw_uid, self.user.pw_gid)
 
     def start(self, words: list[str], output: IO[bytes], given: bytes | None = None) -> subprocess.Popen[bytes]:
+        try:
+            child = self._child(words, output, wants_input=given is not None)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise PostgresError(
+                f"{words[0]} can't be run ({error}). Install the requirements again, or set DATABASE_URL."
+            ) from error
+        if given is not None and child.stdin is not None:
+            with contextlib.suppress(BrokenPipeError), child.stdin:
+                child.stdin.write(given)
+        return child
+
+    def _child(self, words: list[str], output: IO[bytes], *, wants_input: bool) -> subprocess.Popen[bytes]:
         user = self.user
-        child = subprocess.Popen(  # noqa: S603
+        return subprocess.Popen(
             [*self.prefix, *words],
-            stdin=subprocess.PIPE if given is not None else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if wants_input else subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             cwd="/",
@@ -122,12 +136,8 @@ class Runner:
             user=user.pw_uid if user else None,
             group=user.pw_gid if user else None,
             extra_groups=[] if user else None,
-            preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509  (only ever in a main thread, see Supervisor.start)
+            preexec_fn=_die_with_parent(os.getpid()),  # safe: only ever in a main thread, see Supervisor.start
         )
-        if given is not None and child.stdin is not None:
-            with contextlib.suppress(BrokenPipeError), child.stdin:
-                child.stdin.write(given)
-        return child
 
 
 def _die_with_parent(parent: int) -> Callable[[], None]:
