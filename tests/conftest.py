@@ -42,6 +42,15 @@ def _missing_docker() -> str:
     return ""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Settings that only a test wants: static files straight from their folders, and a cheap password hash."""
+    from django.conf import settings
+
+    settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    settings.WHITENOISE_USE_FINDERS = settings.WHITENOISE_AUTOREFRESH = True
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for component in NEEDS:
         if item.get_closest_marker(component) and (reason := _missing(component)):

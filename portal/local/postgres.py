@@ -26,13 +26,13 @@ from types import FrameType, TracebackType
 from typing import IO, NoReturn, Self
 from urllib.parse import quote
 
-from portal.local.postgres_programs import PostgresError, Runner, binaries
+from portal.local.postgres_programs import PostgresError, Runner, binaries, end_leftover
 
 ROOT = Path(__file__).resolve().parents[2]
 SOCKET_NAME = ".s.PGSQL.5432"
 SOCKET_PATH_MAX = 90  # bytes; the kernel allows 107, and PostgreSQL adds ".lock"
 PLAIN_PATH = re.compile(r"[A-Za-z0-9_./ +~-]+")  # a comma would make two hosts of one in a connection string
-START_S, STOP_S, LEFTOVER_S = 60.0, 60.0, 20.0
+START_S, STOP_S, SESSIONS_END_S = 60.0, 60.0, 20.0
 LOG_MAX_BYTES = 5 * 2**20
 SETTINGS = {
     "listen_addresses": "",
@@ -103,55 +103,6 @@ def _answers(path: Path) -> bool:
     return False
 
 
-# ---- What may be left of a server whose supervisor was killed
-
-
-def _alive(pid: int) -> bool:
-    """Whether the process runs; one that ended and was not yet waited for does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return False
-    return state not in {"Z", "X"}
-
-
-def _postmaster(data: Path) -> int | None:
-    """The pid of a server that still tends this data. It works in the data folder; another process with its pid doesn't."""
-    try:
-        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
-    except (OSError, ValueError):
-        return None
-    if not _alive(pid):
-        return None
-    try:
-        return pid if Path(f"/proc/{pid}/cwd").samefile(data) else None
-    except FileNotFoundError:
-        return None
-    except OSError:
-        return pid  # not ours to look at: believe the file
-
-
-def _end_leftover(data: Path) -> None:
-    """Wait until the server of a killed supervisor has stopped; it was told to when the supervisor died."""
-    begun, sent = time.monotonic(), False
-    while (pid := _postmaster(data)) is not None:
-        waited = time.monotonic() - begun
-        if waited > LEFTOVER_S:
-            raise PostgresError(
-                f"PostgreSQL (pid {pid}) still uses {data} and does not stop. End it, then start again."
-            )
-        if waited > LEFTOVER_S / 2 and not sent:
-            sent = True
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGQUIT)
-        time.sleep(0.05)
-    # The server refuses the pid of a process that was never waited for, or that is another program's by now.
-    (data / "postmaster.pid").unlink(missing_ok=True)
-
-
-# ---- The supervisor
-
-
 class Supervisor:
     """Runs the server of one state folder while the context is open, as a child of this process's main thread.
 
@@ -192,7 +143,7 @@ class Supervisor:
                 runner.own(self.sockets)
             if not self.data.exists():
                 self._create(runner, bin_dir)
-            _end_leftover(self.data)
+            end_leftover(self.data)
             self._serve(runner, bin_dir, major)
         except BaseException:
             self.stop()
@@ -277,7 +228,7 @@ class Supervisor:
             if self.child.poll() is None:
                 raise PostgresError(f"PostgreSQL takes no sessions after {START_S:.0f} s. {said}")
             # After a kill -9 of the server its sessions end a moment later, and until then it refuses the data.
-            if "shared memory block" not in said or time.monotonic() > deadline - START_S + LEFTOVER_S:
+            if "shared memory block" not in said or time.monotonic() > deadline - START_S + SESSIONS_END_S:
                 raise PostgresError(f"PostgreSQL ended with {self.child.returncode} at its start. {said}")
             time.sleep(0.2)
 

@@ -1,4 +1,4 @@
-"""The programs of the embedded PostgreSQL: where they are found, and how they are started so that none is root."""
+"""The programs of the embedded PostgreSQL: where they are found, and how they are started and ended: none as root, none twice."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -17,6 +18,7 @@ from typing import IO
 from portal.errors import PortalError
 
 PR_SET_PDEATHSIG = 1
+LEFTOVER_S = 20.0
 USER_NAMESPACE = ("unshare", "-U", "--map-user=65534", "--map-group=65534", "--")
 
 
@@ -149,3 +151,46 @@ def _die_with_parent(parent: int) -> Callable[[], None]:
             os._exit(1)
 
     return set_signal
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; one that ended and was not yet waited for does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state not in {"Z", "X"}
+
+
+def postmaster(data: Path) -> int | None:
+    """The pid of a server that still tends this data. It works in the data folder; another process with its pid doesn't."""
+    try:
+        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return None
+    if not alive(pid):
+        return None
+    try:
+        return pid if Path(f"/proc/{pid}/cwd").samefile(data) else None
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return pid  # not ours to look at: believe the file
+
+
+def end_leftover(data: Path) -> None:
+    """Wait until the server of a killed supervisor has stopped; it was told to when the supervisor died."""
+    begun, sent = time.monotonic(), False
+    while (pid := postmaster(data)) is not None:
+        waited = time.monotonic() - begun
+        if waited > LEFTOVER_S:
+            raise PostgresError(
+                f"PostgreSQL (pid {pid}) still uses {data} and does not stop. End it, then start again."
+            )
+        if waited > LEFTOVER_S / 2 and not sent:
+            sent = True
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGQUIT)
+        time.sleep(0.05)
+    # The server refuses the pid of a process that was never waited for, or that is another program's by now.
+    (data / "postmaster.pid").unlink(missing_ok=True)

@@ -19,6 +19,7 @@ import pytest
 
 from portal.local import postgres
 from portal.local.postgres import PostgresError, Supervisor
+from portal.local.postgres_programs import alive, postmaster
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def _until(true: Callable[[], bool], within_s: float = 20.0) -> None:
 
 
 def _server_pid(state: Path) -> int | None:
-    return postgres._postmaster(postgres.home_dir(state) / "data")
+    return postmaster(postgres.home_dir(state) / "data")
 
 
 def _one(address: str, question: str = "select 1") -> object:
@@ -162,7 +163,7 @@ def test_a_killed_supervisor_means_a_clean_stop(
     assert server is not None
     with contextlib.closing(psycopg.connect(postgres.url(state))):
         os.kill(supervisor, signal.SIGKILL)
-        _until(lambda: not postgres._alive(server))
+        _until(lambda: not alive(server))
     assert "database system is shut down" in (postgres.home_dir(state) / "log").read_text()
     with Supervisor(state) as again:
         assert _one(again.url) == 1
@@ -210,10 +211,10 @@ def test_a_server_that_dies_ends_the_foreground_command_with_its_log_named(state
 
 def test_a_zombie_is_not_a_running_process() -> None:
     with subprocess.Popen(["true"]) as child:
-        _until(lambda: not postgres._alive(child.pid))
+        _until(lambda: not alive(child.pid))
         assert child.returncode is None, "nobody has waited for it yet"
-    assert not postgres._alive(child.pid)
-    assert postgres._alive(os.getpid())
+    assert not alive(child.pid)
+    assert alive(os.getpid())
 
 
 def test_a_stale_pid_file_of_another_program_does_not_stop_the_start(state: Path) -> None:
