@@ -18,8 +18,8 @@ import psycopg
 import pytest
 
 from portal.local import postgres
-from portal.local.postgres import PostgresError, Supervisor
-from portal.local.postgres_programs import alive, postmaster
+from portal.local.postgres import Supervisor
+from portal.local.postgres_programs import PostgresError, alive, postmaster
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def _server_pid(state: Path) -> int | None:
 
 def _one(address: str, question: str = "select 1") -> object:
     with psycopg.connect(address) as client:
-        row = client.execute(question).fetchone()  # type: ignore[arg-type]
+        row = client.execute(question).fetchone()
         return row[0] if row else None
 
 
