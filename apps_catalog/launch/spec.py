@@ -175,12 +175,14 @@ class Site:
 
 @dataclass(frozen=True)
 class PlanFile:
-    """A file that the container finds at `path`: `text`, or the uploaded bytes named by `upload` (an upload id)."""
+    """A file that the container finds at `path`: `text`, or the uploaded bytes named by `upload` (an upload id),
+    or the bytes that `base64` says."""
 
     path: str
     text: str = ""
     upload: str = ""
     mode: int = 0o444
+    base64: str = ""
 
 
 @dataclass(frozen=True)
