@@ -6,8 +6,12 @@ import functools
 import os
 import shutil
 import socket
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from portal.people.models import User
 
 NEEDS = ("docker", "browser", "faults")
 
@@ -66,3 +70,43 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    """The one whose things they are."""
+    from tests.factories import make_person
+
+    return make_person("owner")
+
+
+@pytest.fixture
+def teammate(owner: User) -> User:
+    """In one team (`owner.teams.get()`) with the owner."""
+    from tests.factories import make_person, make_team
+
+    person = make_person("teammate")
+    make_team(owner, person, name="Crew")
+    return person
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    """In no team."""
+    from tests.factories import make_person
+
+    return make_person("stranger")
+
+
+@pytest.fixture
+def curator(db: None) -> User:
+    from tests.factories import make_person
+
+    return make_person("curator", is_curator=True)
+
+
+@pytest.fixture
+def operator(db: None) -> User:
+    from tests.factories import make_person
+
+    return make_person("operator", is_operator=True)
