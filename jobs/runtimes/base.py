@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 
-class RuntimeFault(Exception):
+class RuntimeFault(Exception):  # noqa: N818 - a word of the protocol, as Fault is in the validator
     """The engine could not do what was asked. str = what happened and what to do; `retry` where another try can help."""
 
     def __init__(self, message: str, *, code: str, retry: bool) -> None:
@@ -54,12 +55,57 @@ class ContainerSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+_CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
+_MAX_ID = 2**32 - 2  # the last one means "no such user" to the kernel
+
+
+def refuse_unsound(spec: ContainerSpec) -> None:
+    """Raise RuntimeFault(start_refused) where a spec must never reach an engine. Every runtime's start calls it."""
+    reason = _unsound(spec)
+    if reason:
+        raise RuntimeFault(f"{spec.name!r} was not started: {reason}", code="start_refused", retry=False)
+
+
+def _unsound(spec: ContainerSpec) -> str:
+    for label, number in (("uid", spec.uid), ("gid", spec.gid)):
+        # Engines read the user as text, where "", "00" and "+0" are root too: only integers get that far.
+        if type(number) is not int or not 0 < number <= _MAX_ID:
+            return f"the {label} is {number!r}. Allowed: a whole number from 1 to {_MAX_ID}; never root."
+    if not _CONTAINER_NAME.fullmatch(spec.name):
+        return "the name may hold letters, digits, '_', '.' and '-' only."
+    if not spec.argv or not spec.argv[0]:
+        return "there is no program to run. Give at least one word."
+    for word in (*spec.argv, *spec.env, *spec.env.values(), *spec.labels, *spec.labels.values(), spec.workdir):
+        if "\0" in word or not _is_text(word):
+            return f"{word[:80]!r} holds a NUL or is not valid Unicode, which no program can be given."
+    for name in spec.env:
+        if not name or "=" in name:
+            return f"{name!r} is not a name for an environment variable."
+    targets = [mount.target for mount in spec.mounts] + [tmpfs.target for tmpfs in spec.tmpfs]
+    for path in (spec.workdir, *targets, *(mount.source for mount in spec.mounts)):
+        if not path.startswith("/") or ".." in path.split("/") or "\0" in path or not _is_text(path):
+            return f"{path!r} is not an absolute path."
+    if "/" in targets or len(set(targets)) != len(targets):
+        return "two mounts have one target, or one covers the root folder."
+    if spec.cores <= 0 or spec.memory_mib < 6 or spec.pids < 1 or any(tmpfs.size_mib < 1 for tmpfs in spec.tmpfs):
+        return "a limit is too small. Cores, pids and tmpfs sizes are positive, memory is at least 6 MiB."
+    return ""
+
+
+def _is_text(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class Handle:
-    """What start gives back and every other call takes. It survives a restart: rebuild it from the name."""
+    """What start gives back and every other call takes. It survives a restart: Handle(name) will do."""
 
     name: str
-    id: str
+    id: str = ""
     adopted: bool = False  # found running (or created) rather than started by this call
 
 
@@ -131,7 +177,11 @@ class Runtime(Protocol):
     def observe(self, handle: Handle) -> Observation: ...
 
     def follow(self, handle: Handle, since: str = "") -> Iterator[LogLine]:
-        """Output from the stamp `since` on (inclusive: the caller skips what it has), until the container ends."""
+        """Output from the stamp `since` on, until the container ends; nothing for one that is gone.
+
+        Inclusive, and pieces of one long line may share a stamp: the caller skips as many pieces with that stamp as it
+        has. A piece is at most 16 KiB. Raises RuntimeFault(engine_away); go on with the last stamp when it is back.
+        """
 
     def usage(self, handle: Handle) -> Iterator[Usage]:
         """Samples as the engine streams them (about one a second), until the container ends."""

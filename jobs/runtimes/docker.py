@@ -1,0 +1,387 @@
+"""Containers by Docker Engine. The only module that speaks to the engine; what it asks for is in docker_config."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from typing import Any, NoReturn
+
+import requests
+import urllib3
+from docker import APIClient
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.utils import kwargs_from_env
+
+from jobs.runtimes import references
+from jobs.runtimes.base import (
+    ContainerSpec,
+    Exited,
+    Handle,
+    ImageInfo,
+    LogLine,
+    Missing,
+    Observation,
+    Pending,
+    Running,
+    RuntimeFault,
+    Usage,
+)
+from jobs.runtimes.docker_config import DEFAULT_SOCKET, container_config
+from jobs.runtimes.docker_streams import log_lines, since_parameter, usages
+
+_CALL_TIMEOUT_S = 120
+_BLOCK_BYTES = 65_536
+_MAX_CONNECTIONS = 128
+_GONE = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError)
+_Client = Any  # APIClient, of whose methods the stubs leave some out and some untyped
+# Words of the engine's messages that no second try can change.
+_FINAL = (
+    "executable file not found",
+    "no such file or directory",
+    "permission denied",
+    "not a directory",
+    "could not select device driver",
+    "exec format error",
+)
+
+
+class DockerRuntime:
+    """Thread-safe. `base_url` None means DOCKER_HOST (with its TLS variables), else the default socket.
+
+    No connection is made before the first call, so a worker can start while the engine is away.
+    """
+
+    def __init__(self, base_url: str | None = None, *, registries: tuple[str, ...] = ("docker.io",)) -> None:
+        self._options: dict[str, Any] = {"base_url": base_url} if base_url else {**kwargs_from_env()}
+        self.url: str = self._options.get("base_url") or f"unix://{DEFAULT_SOCKET}"
+        self._registries = registries
+        self._lock = threading.Lock()
+        self._clients: tuple[_Client, _Client] | None = None
+
+    # -- starting and ending ------------------------------------------------------------------------------------------
+
+    def start(self, spec: ContainerSpec) -> Handle:
+        handle = self.create(spec)
+        if handle.adopted:
+            return self._adopt(spec, handle)
+        self._start(spec, handle)
+        return handle
+
+    def create(self, spec: ContainerSpec) -> Handle:
+        """The first half of start. A name that is taken gives an adopted handle, whatever that container's state."""
+        config = container_config(spec, socket=self.url.removeprefix("unix://"))
+        with self._engine():
+            try:
+                made = self._call.create_container_from_config(config, name=spec.name)
+            except ImageNotFound as error:
+                raise RuntimeFault(
+                    f"Image {spec.image!r} is not on this host: {_words(error)}. Fetch it before starting.",
+                    code="image_missing",
+                    retry=True,
+                ) from error
+            except APIError as error:
+                if error.status_code == 409:
+                    return Handle(name=spec.name, adopted=True)
+                self._refuse(spec, error)
+        return Handle(name=spec.name, id=made["Id"])
+
+    def _adopt(self, spec: ContainerSpec, handle: Handle) -> Handle:
+        found = self._inspect(handle)
+        if found is None:
+            raise RuntimeFault(
+                f"{spec.name!r} was being removed while it was started. Start it again.",
+                code="start_refused",
+                retry=True,
+            )
+        labels = found["Config"].get("Labels") or {}
+        if any(labels.get(name) != value for name, value in spec.labels.items()):
+            raise RuntimeFault(
+                f"Another container, not ours by its labels, has the name {spec.name!r}. Remove or rename it.",
+                code="start_refused",
+                retry=False,
+            )
+        handle = Handle(name=spec.name, id=found["Id"], adopted=True)
+        if found["State"]["Status"] == "created":
+            self._start(spec, handle)
+        return handle
+
+    def _start(self, spec: ContainerSpec, handle: Handle) -> None:
+        with self._engine():
+            try:
+                self._call.start(handle.id)
+            except APIError as error:
+                if not isinstance(error, NotFound) or "no such container" not in _words(error).lower():
+                    self.remove(handle)  # it never ran: what is left would only be in the way of the next try
+                self._refuse(spec, error)
+
+    def _refuse(self, spec: ContainerSpec, error: APIError) -> NoReturn:
+        words = _words(error)
+        if "no space left on device" in words:
+            raise RuntimeFault(
+                f"{spec.name!r} was not started: the engine's disk is full ({words}). Free some space.",
+                code="disk_full",
+                retry=True,
+            ) from error
+        hint = ""
+        if "could not select device driver" in words:
+            hint = " Install the NVIDIA Container Toolkit on this host."
+        elif "docker-init" in words:
+            hint = " Install the package tini on this host."
+        elif "executable file not found" in words:
+            hint = f" The image has no program {spec.argv[0]!r}."
+        final = error.is_client_error() or any(part in words for part in _FINAL)
+        raise RuntimeFault(
+            f"{spec.name!r} was not started: {words}.{hint}", code="start_refused", retry=not final
+        ) from error
+
+    def wait(self, handle: Handle) -> Exited | Missing:
+        with self._engine():
+            try:
+                self._stream.wait(_ref(handle))
+            except NotFound:
+                return Missing()
+        match self.observe(handle):
+            case Exited() | Missing() as end:
+                return end
+            case Pending():
+                raise RuntimeFault(
+                    f"{handle.name!r} was made and never started. Start it.", code="start_refused", retry=True
+                )
+            case Running():  # an engine that shuts down lets go of those who wait
+                raise self._away()
+
+    def observe(self, handle: Handle) -> Observation:
+        found = self._inspect(handle)
+        if found is None:
+            return Missing()
+        state = found["State"]
+        match state["Status"]:
+            case "created":
+                return Pending()
+            case "running" | "paused" | "restarting":
+                return Running(pid=int(state["Pid"]))
+        code, reason = int(state["ExitCode"]), str(state.get("Error") or "")
+        if code in (126, 127) and not reason:
+            reason = self._why_nothing_ran(handle)
+        return Exited(code=code, oom=bool(state.get("OOMKilled")), reason=reason)
+
+    def _why_nothing_ran(self, handle: Handle) -> str:
+        """The init's own last words, where it could not start the program."""
+        with self._engine():
+            try:
+                answer = self._get(handle, "logs", {"stderr": 1, "tail": 1, "timestamps": 1})
+                last = next(log_lines(_blocks(answer)), None)
+            except NotFound:
+                return ""
+        if last is None or not last.data.startswith(b"[FATAL tini"):
+            return ""
+        words = last.data.decode("utf-8", "replace").partition("] ")[2].strip().removeprefix("exec ")
+        return f"The program could not be started: {words}. Is it in the image?"
+
+    def stop(self, handle: Handle, grace_s: float) -> None:
+        with self._engine():
+            try:
+                self._call.stop(_ref(handle), timeout=math.ceil(max(0.0, grace_s)))
+            except NotFound:
+                return
+
+    def remove(self, handle: Handle) -> None:
+        with self._engine():
+            try:
+                self._call.remove_container(_ref(handle), v=True, force=True)
+            except NotFound:
+                return
+            except APIError as error:
+                if error.status_code != 409:  # 409: another call is removing it
+                    raise
+
+    # -- looking on ---------------------------------------------------------------------------------------------------
+
+    def follow(self, handle: Handle, since: str = "") -> Iterator[LogLine]:
+        options: dict[str, Any] = {"follow": 1, "stdout": 1, "stderr": 1, "timestamps": 1}
+        if since:
+            options["since"] = since_parameter(since)
+        with self._engine():
+            try:
+                yield from log_lines(_blocks(self._get(handle, "logs", options)))
+            except NotFound:
+                return
+            except APIError as error:
+                if error.status_code != 409:  # 409: it is being removed
+                    raise
+
+    def usage(self, handle: Handle) -> Iterator[Usage]:
+        with self._engine():
+            try:
+                yield from usages(_blocks(self._get(handle, "stats", {"stream": 1})))
+            except NotFound:
+                return
+
+    def owned(self, label: str, value: str) -> list[Handle]:
+        with self._engine():
+            found = self._call.containers(all=True, filters={"label": f"{label}={value}"})
+        return [
+            Handle(name=row["Names"][0].removeprefix("/"), id=row["Id"], adopted=True) for row in found if row["Names"]
+        ]
+
+    def ping(self) -> str:
+        with self._engine():
+            return f"Docker Engine {self._call.version()['Version']}"
+
+    # -- images -------------------------------------------------------------------------------------------------------
+
+    def image(self, reference: str, *, pull: bool) -> ImageInfo:
+        if references.is_image_id(reference):
+            found = self._local_image(reference)
+            if found is None:
+                raise _image_missing(reference, "no image here has this id. Use its name", retry=False)
+            return _image_info(reference, None, found)
+        parsed = references.parse_or_refuse(reference)
+        found = self._local_image(reference)
+        if found is None or found.get("RepoDigests"):  # what came from no registry was made on this host
+            references.require_allowed(parsed, reference, self._registries)
+        if found is None:
+            if not pull:
+                raise _image_missing(reference, "it is not on this host. Pull it", retry=True)
+            self._pull(reference, parsed)
+            found = self._local_image(reference)
+            if found is None:
+                raise _image_missing(reference, "it was pulled and is gone again. Try once more", retry=True)
+        return _image_info(reference, parsed, found)
+
+    def _local_image(self, reference: str) -> dict[str, Any] | None:
+        with self._engine():
+            try:
+                return dict(self._call.inspect_image(reference))
+            except NotFound:
+                return None
+
+    def _pull(self, reference: str, parsed: references.Reference) -> None:
+        with self._engine():
+            try:
+                steps = self._stream.pull(parsed.name, tag=parsed.digest or parsed.tag, stream=True, decode=True)
+                problem = next((str(step["error"]) for step in steps if "error" in step), "")
+            except APIError as error:
+                problem = _words(error)
+        if problem:
+            raise _pull_fault(reference, problem)
+
+    def close(self) -> None:
+        """Let go of idle connections. The next call connects again."""
+        with self._lock:
+            clients, self._clients = self._clients, None
+        for client in clients or ():
+            client.close()
+
+    # -- the engine ---------------------------------------------------------------------------------------------------
+
+    @property
+    def _call(self) -> _Client:
+        return self._connected()[0]
+
+    @property
+    def _stream(self) -> _Client:
+        return self._connected()[1]
+
+    def _connected(self) -> tuple[_Client, _Client]:
+        """One client for calls and one, without a read timeout, for what blocks as long as a job lasts."""
+        with self._lock:
+            if self._clients is None:
+                options = {**self._options, "max_pool_size": _MAX_CONNECTIONS}
+                call: _Client = APIClient(version="auto", timeout=_CALL_TIMEOUT_S, **options)
+                no_timeout: Any = None
+                self._clients = (call, APIClient(version=call.api_version, timeout=no_timeout, **options))
+            return self._clients
+
+    def _get(self, handle: Handle, what: str, params: dict[str, Any]) -> requests.Response:
+        """The SDK's own logs() inspects first, and turns `since` into whole seconds or a float."""
+        client = self._stream
+        answer: requests.Response = client.get(
+            f"{client.base_url}/v{client.api_version}/containers/{_ref(handle)}/{what}",
+            params=params,
+            stream=True,
+            timeout=None,
+        )
+        client._raise_for_status(answer)
+        return answer
+
+    def _inspect(self, handle: Handle) -> dict[str, Any] | None:
+        with self._engine():
+            try:
+                return dict(self._call.inspect_container(_ref(handle)))
+            except NotFound:
+                return None
+
+    @contextmanager
+    def _engine(self) -> Iterator[None]:
+        """Turn every way an engine can be away, or fail, into RuntimeFault."""
+        try:
+            yield
+        except APIError as error:
+            words = _words(error)
+            code = "disk_full" if "no space left on device" in words else "engine_away"
+            raise RuntimeFault(
+                f"Docker Engine at {self.url} failed: {words}. See its log.", code=code, retry=True
+            ) from error
+        except (*_GONE, DockerException, ValueError) as error:
+            self.close()  # the one that comes back may speak another API version
+            raise self._away(error) from error
+
+    def _away(self, error: BaseException | None = None) -> RuntimeFault:
+        message = f"Docker Engine does not answer at {self.url}: start it, or set DOCKER_HOST."
+        if error is not None and "Permission denied" in str(error):
+            message = f"This user may not use {self.url}: add it to the group docker, or set DOCKER_HOST."
+        return RuntimeFault(message, code="engine_away", retry=True)
+
+
+def _ref(handle: Handle) -> str:
+    return handle.id or handle.name
+
+
+def _words(error: APIError) -> str:
+    return str(error.explanation or error).strip().rstrip(".")
+
+
+def _blocks(answer: requests.Response) -> Iterator[bytes]:
+    try:
+        while block := answer.raw.read1(_BLOCK_BYTES):
+            yield block
+    finally:
+        answer.close()
+
+
+def _image_missing(reference: str, words: str, *, retry: bool) -> RuntimeFault:
+    return RuntimeFault(f"Image {reference!r} is missing: {words}.", code="image_missing", retry=retry)
+
+
+def _pull_fault(reference: str, problem: str) -> RuntimeFault:
+    words = problem.lower()
+    if "no space left on device" in words:
+        message = f"Image {reference!r} was not pulled: the engine's disk is full. Free some space."
+        return RuntimeFault(message, code="disk_full", retry=True)
+    if any(part in words for part in ("access denied", "unauthorized", "authentication required", "no basic auth")):
+        message = (
+            f"Image {reference!r} was denied by its registry: {problem}. Check the name, or log this host in to it."
+        )
+        return RuntimeFault(message, code="image_denied", retry=False)
+    final = any(part in words for part in ("manifest unknown", "not found", "no matching manifest", "does not exist"))
+    final = final and "no such host" not in words
+    hint = "Check its name and tag" if final else "Try again when the registry can be reached"
+    return _image_missing(reference, f"pulling it failed: {problem}. {hint}", retry=not final)
+
+
+def _image_info(reference: str, parsed: references.Reference | None, found: dict[str, Any]) -> ImageInfo:
+    pinned = str(found["Id"])
+    for digest in found.get("RepoDigests") or ():
+        name = references.parse(digest).name
+        if parsed is not None and name == parsed.name:
+            pinned = digest
+    return ImageInfo(
+        reference=reference,
+        pinned=pinned,
+        size_bytes=int(found["Size"]),
+        architecture=str(found.get("Architecture") or ""),
+    )

@@ -1,0 +1,128 @@
+"""What Docker Engine is asked for: the allowlist. Pure functions from a ContainerSpec; nothing else reaches an engine."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from jobs.runtimes.base import ContainerSpec, Mount, RuntimeFault, Tmpfs, refuse_unsound
+
+DEFAULT_SOCKET = "/var/run/docker.sock"
+CPU_PERIOD_US = 100_000
+NOFILE = 16_384  # below the hard limit that engines within containers have: more would be refused there
+# Mounting one of these, a folder in it, or a folder that holds it would hand the host to the job.
+_HOST_ONLY = (
+    "/proc",
+    "/sys",
+    "/dev",
+    "/etc",
+    "/boot",
+    "/usr",
+    "/run/docker.sock",
+    "/run/containerd",
+    "/var/lib/docker",
+)
+
+
+def container_config(spec: ContainerSpec, *, socket: str = DEFAULT_SOCKET) -> dict[str, Any]:
+    """The whole body of a create request. Raises RuntimeFault(start_refused) for a spec that must not start.
+
+    The image's ENTRYPOINT, CMD, USER, HEALTHCHECK and STOPSIGNAL have no say. A VOLUME of the image can't be undone
+    here: its anonymous volume is removed with the container.
+    """
+    refuse_unsound(spec)
+    _refuse_host_mounts(spec, socket)
+    return {
+        "Image": spec.image,
+        "Entrypoint": list(spec.argv),
+        "Cmd": [],
+        "Env": [f"{name}={value}" for name, value in spec.env.items()],
+        "User": f"{spec.uid}:{spec.gid}",
+        "WorkingDir": spec.workdir,
+        "Labels": dict(spec.labels),
+        "Tty": False,
+        "OpenStdin": False,
+        "StdinOnce": False,
+        "AttachStdin": False,
+        "AttachStdout": False,
+        "AttachStderr": False,
+        "StopSignal": "SIGTERM",
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": host_config(spec),
+    }
+
+
+def host_config(spec: ContainerSpec) -> dict[str, Any]:
+    """The HostConfig. seccomp is not named: that is the engine's default profile."""
+    memory = spec.memory_mib * 2**20
+    return {
+        "Privileged": False,
+        "CapAdd": [],
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges:true"],
+        "ReadonlyRootfs": True,
+        "NetworkMode": spec.network,
+        "PublishAllPorts": False,
+        "IpcMode": "private",
+        "CgroupnsMode": "private",
+        "PidsLimit": spec.pids,
+        "Memory": memory,
+        "MemorySwap": memory,  # the same figure: no swap
+        # A quota, not NanoCpus: those are refused above the host's own number of cores.
+        "CpuPeriod": CPU_PERIOD_US,
+        "CpuQuota": max(1_000, round(spec.cores * CPU_PERIOD_US)),
+        "OomKillDisable": False,
+        "OomScoreAdj": 500,  # when the host itself runs out, jobs go before what tends them
+        "Ulimits": [
+            {"Name": "nofile", "Soft": NOFILE, "Hard": NOFILE},
+            {"Name": "core", "Soft": 0, "Hard": 0},
+        ],
+        # Orphans are reaped, and TERM ends a program that has no handler for it, as it does outside a container.
+        "Init": True,
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "AutoRemove": False,
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "50m", "max-file": "3"}},
+        "Mounts": [_mount(mount) for mount in spec.mounts],
+        "Tmpfs": {tmpfs.target: _tmpfs(tmpfs) for tmpfs in spec.tmpfs},
+        "Devices": [],
+        "DeviceRequests": _gpus(spec.gpu_indexes),
+    }
+
+
+def _mount(mount: Mount) -> dict[str, Any]:
+    # A mount, not a bind string: a source that is missing is an error here, and not made by root.
+    return {
+        "Type": "bind",
+        "Source": mount.source,
+        "Target": mount.target,
+        "ReadOnly": mount.readonly,
+        "BindOptions": {"Propagation": "rprivate"},
+    }
+
+
+def _tmpfs(tmpfs: Tmpfs) -> str:
+    # The engine's default is noexec, and compilers and interpreters run what they put in /tmp.
+    return f"rw,exec,nosuid,nodev,size={tmpfs.size_mib}m,mode=1777"
+
+
+def _gpus(indexes: tuple[int, ...]) -> list[dict[str, Any]]:
+    if not indexes:
+        return []
+    return [{"Driver": "", "DeviceIDs": [str(index) for index in indexes], "Capabilities": [["gpu"]]}]
+
+
+def _refuse_host_mounts(spec: ContainerSpec, socket: str) -> None:
+    private = {os.path.realpath(path) for path in (*_HOST_ONLY, DEFAULT_SOCKET, socket)}
+    for mount in spec.mounts:
+        source = os.path.realpath(mount.source)
+        if any(_within(source, path) or _within(path, source) for path in private):
+            raise RuntimeFault(
+                f"{spec.name!r} was not started: {mount.source!r} holds parts of the host that no job may see. "
+                "Mount a folder of its own instead.",
+                code="start_refused",
+                retry=False,
+            )
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")

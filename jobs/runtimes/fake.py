@@ -1,0 +1,315 @@
+"""Containers in memory: the whole contract without an engine, for tests and for work on pages. Time passes for real."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+from jobs.runtimes import references
+from jobs.runtimes.base import (
+    ContainerSpec,
+    Exited,
+    Handle,
+    ImageInfo,
+    LogLine,
+    Missing,
+    Observation,
+    Pending,
+    Running,
+    RuntimeFault,
+    Usage,
+    refuse_unsound,
+)
+
+
+@dataclass(frozen=True)
+class FakeProgram:
+    """What a container will do. `lines` come evenly over `duration_s`; bytes go to stdout."""
+
+    lines: tuple[bytes | tuple[Literal["stdout", "stderr"], bytes], ...] = ()
+    exit_code: int = 0
+    duration_s: float = 0.0
+    oom: bool = False
+    reason: str = ""
+    ignores_term: bool = False
+    start_fault: RuntimeFault | None = None  # raised by start, each time
+    memory_bytes: int = 8 * 2**20
+    cpu_share: float = 1.0  # CPU seconds a second
+
+
+Program = Callable[[ContainerSpec], FakeProgram]
+
+
+def by_words(spec: ContainerSpec) -> FakeProgram:
+    """The default: true, false, echo, sleep and a few words more; another program prints its words and succeeds."""
+    program, *words = spec.argv
+    match program.rpartition("/")[2], words:
+        case "true", _:
+            return FakeProgram()
+        case "false", _:
+            return FakeProgram(exit_code=1)
+        case "echo", _:
+            return FakeProgram(lines=(" ".join(words).encode() + b"\n",))
+        case "sleep", [seconds] if seconds.replace(".", "", 1).isdigit():
+            return FakeProgram(duration_s=float(seconds))
+        case _:
+            return FakeProgram(lines=(" ".join(spec.argv).encode() + b"\n",))
+
+
+@dataclass
+class _Container:
+    spec: ContainerSpec
+    program: FakeProgram
+    id: str
+    pid: int
+    started_ns: int = 0  # wall clock, for stamps; 0 = only created
+    started: float = 0.0  # monotonic
+    killed: tuple[float, int] | None = None  # (monotonic time, exit code) where a stop ended it early
+    lines: list[tuple[float, LogLine]] = field(default_factory=list)  # each with the time it comes out
+
+    @property
+    def ends(self) -> float:
+        natural = self.started + self.program.duration_s
+        return natural if self.killed is None else min(natural, self.killed[0])
+
+    def exited(self) -> Exited:
+        if self.killed is not None and self.killed[0] < self.started + self.program.duration_s:
+            return Exited(code=self.killed[1])
+        return Exited(code=self.program.exit_code, oom=self.program.oom, reason=self.program.reason)
+
+
+class FakeRuntime:
+    """Thread-safe. A worker that "restarts" gets the same object again and finds its containers by name.
+
+    `program` says what a spec does. `gpus` is how many this host has. `missing` and `registries` make images fail as they
+    do with an engine. `away()` and `back()` are an engine that goes and comes; containers go on meanwhile.
+    """
+
+    def __init__(
+        self,
+        program: Program = by_words,
+        *,
+        gpus: int = 0,
+        missing: Collection[str] = (),
+        registries: tuple[str, ...] = ("docker.io",),
+        sample_every_s: float = 1.0,
+    ) -> None:
+        self._program = program
+        self._gpus = gpus
+        self._missing = set(missing)
+        self._registries = registries
+        self._sample_every_s = sample_every_s
+        self._changed = threading.Condition()
+        self._containers: dict[str, _Container] = {}
+        self._serial = 0
+        self._is_away = False
+        self.started: list[ContainerSpec] = []  # every spec that really started, in order: a test can count
+
+    # -- what a test does to the engine -------------------------------------------------------------------------------
+
+    def away(self) -> None:
+        self._set_away(True)
+
+    def back(self) -> None:
+        self._set_away(False)
+
+    def _set_away(self, is_away: bool) -> None:
+        with self._changed:
+            self._is_away = is_away
+            self._changed.notify_all()
+
+    def kill(self, name: str, code: int = 137) -> None:
+        """End a container as an engine's restart does: at once, with nothing said."""
+        with self._changed:
+            self._kill_at(self._containers[name], time.monotonic(), code)
+
+    # -- starting and ending ------------------------------------------------------------------------------------------
+
+    def start(self, spec: ContainerSpec) -> Handle:
+        handle = self.create(spec)
+        with self._changed:
+            found = self._containers.get(spec.name)
+            if found is None:
+                message = f"{spec.name!r} was being removed while it was started. Start it again."
+                raise RuntimeFault(message, code="start_refused", retry=True)
+            if any(found.spec.labels.get(name) != value for name, value in spec.labels.items()):
+                message = f"Another container, not ours by its labels, has the name {spec.name!r}. Remove or rename it."
+                raise RuntimeFault(message, code="start_refused", retry=False)
+            if not found.started_ns:
+                self._begin(found)
+        return replace(handle, id=found.id)
+
+    def create(self, spec: ContainerSpec) -> Handle:
+        """The first half of start, as a worker leaves it that dies between the halves."""
+        refuse_unsound(spec)
+        with self._changed:
+            self._require_engine()
+            if spec.name in self._containers:
+                return Handle(name=spec.name, adopted=True)
+            if spec.image in self._missing:
+                raise _image_missing(spec.image, retry=True)
+            if any(not 0 <= index < self._gpus for index in spec.gpu_indexes):
+                message = f"{spec.name!r} was not started: this host has {self._gpus} GPUs, not {spec.gpu_indexes}."
+                raise RuntimeFault(message, code="start_refused", retry=False)
+            self._serial += 1
+            identity = hashlib.sha256(f"{spec.name} {self._serial}".encode()).hexdigest()
+            self._containers[spec.name] = _Container(spec, self._program(spec), identity, pid=1000 + self._serial)
+            return Handle(name=spec.name, id=identity)
+
+    def _begin(self, container: _Container) -> None:
+        program = container.program
+        if program.start_fault is not None:
+            del self._containers[container.spec.name]
+            raise program.start_fault
+        container.started, container.started_ns = time.monotonic(), time.time_ns()
+        step_s = program.duration_s / (len(program.lines) + 1)
+        for index, line in enumerate(program.lines, start=1):
+            stream, data = ("stdout", line) if isinstance(line, bytes) else line
+            after_s = step_s * index
+            stamp = _stamp(container.started_ns + round(after_s * 1e9) + index)
+            for piece in _pieces(data):
+                container.lines.append((container.started + after_s, LogLine(stamp, stream, piece)))
+        self.started.append(container.spec)
+        self._changed.notify_all()
+
+    def wait(self, handle: Handle) -> Exited | Missing:
+        with self._changed:
+            while True:
+                self._require_engine()
+                found = self._find(handle)
+                if found is None:
+                    return Missing()
+                if not found.started_ns:
+                    message = f"{handle.name!r} was made and never started. Start it."
+                    raise RuntimeFault(message, code="start_refused", retry=True)
+                left_s = found.ends - time.monotonic()
+                if left_s <= 0:
+                    return found.exited()
+                self._changed.wait(left_s)
+
+    def observe(self, handle: Handle) -> Observation:
+        with self._changed:
+            self._require_engine()
+            found = self._find(handle)
+            if found is None:
+                return Missing()
+            if not found.started_ns:
+                return Pending()
+            return Running(found.pid) if time.monotonic() < found.ends else found.exited()
+
+    def stop(self, handle: Handle, grace_s: float) -> None:
+        with self._changed:
+            self._require_engine()
+            found = self._find(handle)
+            if found is None or not found.started_ns:
+                return
+            now = time.monotonic()
+            if found.program.ignores_term or grace_s <= 0:
+                self._kill_at(found, now + max(0.0, grace_s), 137)
+            else:
+                self._kill_at(found, now, 143)
+            while self._find(handle) is found and (left_s := found.ends - time.monotonic()) > 0:
+                self._changed.wait(left_s)
+
+    def _kill_at(self, container: _Container, when: float, code: int) -> None:
+        if when < container.ends:
+            container.killed = (when, code)
+            self._changed.notify_all()
+
+    def remove(self, handle: Handle) -> None:
+        with self._changed:
+            self._require_engine()
+            found = self._find(handle)
+            if found is not None:
+                del self._containers[found.spec.name]
+                self._changed.notify_all()
+
+    # -- looking on ---------------------------------------------------------------------------------------------------
+
+    def follow(self, handle: Handle, since: str = "") -> Iterator[LogLine]:
+        position = 0
+        while True:
+            with self._changed:
+                self._require_engine()
+                found = self._find(handle)
+                if found is None:
+                    return
+                now = time.monotonic()
+                due = [line for at, line in found.lines[position:] if at <= min(now, found.ends)]
+                ended = bool(found.started_ns) and now >= found.ends
+                if not due and not ended:
+                    coming = [at for at, _ in found.lines[position : position + 1]]
+                    self._changed.wait(min([found.ends, *coming]) - now if found.started_ns else None)
+                    continue
+            position += len(due)
+            yield from (line for line in due if line.stamp >= since)
+            if ended and not due:
+                return
+
+    def usage(self, handle: Handle) -> Iterator[Usage]:
+        while True:
+            with self._changed:
+                self._require_engine()
+                found = self._find(handle)
+                if found is None or not found.started_ns or time.monotonic() >= found.ends:
+                    return
+                ran_s, program = time.monotonic() - found.started, found.program
+            yield Usage(ran_s * program.cpu_share, program.memory_bytes, program.memory_bytes, pids=1)
+            with self._changed:
+                self._changed.wait(min(self._sample_every_s, max(0.0, found.ends - time.monotonic())))
+
+    def owned(self, label: str, value: str) -> list[Handle]:
+        with self._changed:
+            self._require_engine()
+            ours = [found for found in self._containers.values() if found.spec.labels.get(label) == value]
+            return [Handle(name=found.spec.name, id=found.id, adopted=True) for found in ours]
+
+    def image(self, reference: str, *, pull: bool) -> ImageInfo:
+        with self._changed:
+            self._require_engine()
+        if not references.is_image_id(reference):
+            references.require_allowed(references.parse_or_refuse(reference), reference, self._registries)
+        if reference in self._missing:
+            raise _image_missing(reference, retry=not pull)
+        digest = reference.rpartition("@")[2]
+        pinned = (
+            digest if references.is_image_id(digest) else f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}"
+        )
+        return ImageInfo(reference=reference, pinned=pinned, size_bytes=2**20, architecture="amd64")
+
+    def ping(self) -> str:
+        with self._changed:
+            self._require_engine()
+        return "Fake engine 1"
+
+    # -- within -------------------------------------------------------------------------------------------------------
+
+    def _find(self, handle: Handle) -> _Container | None:
+        found = self._containers.get(handle.name)
+        return found if found is not None and handle.id in ("", found.id) else None
+
+    def _require_engine(self) -> None:
+        if self._is_away:
+            raise RuntimeFault("The fake engine is away: call back().", code="engine_away", retry=True)
+
+
+def _image_missing(reference: str, *, retry: bool) -> RuntimeFault:
+    return RuntimeFault(
+        f"Image {reference!r} is missing. Pull it, or check its name.", code="image_missing", retry=retry
+    )
+
+
+def _stamp(wall_ns: int) -> str:
+    seconds, nanoseconds = divmod(wall_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    size = 16_384
+    for start in range(0, max(1, len(data)), size):
+        yield data[start : start + size]
