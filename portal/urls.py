@@ -10,10 +10,12 @@ from portal import health
 urlpatterns = [
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
-    path("accounts/", include("allauth.account.urls")),
+    path("accounts/", include("portal.people.entrance_urls")),
     path("account/", include("portal.people.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("portal.api.urls")),
     path("", include("apps_catalog.urls")),
     path("", include("jobs.urls")),
 ]
+
+handler500 = "portal.error_pages.server_error"

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.http import HttpRequest
+from django.urls import reverse
 
 from portal.people.audit import audit
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """No open sign-up: `manage.py createperson` and the admin make people."""
+
+    error_messages: ClassVar = {
+        **DefaultAccountAdapter.error_messages,
+        "username_password_mismatch": "This name and password don't go together. Check both; capital letters count.",
+        "email_password_mismatch": "This address and password don't go together. Check both; capital letters count.",
+        "too_many_login_attempts": "Too many failed attempts with this name. Wait five minutes, then try again.",
+        "incorrect_password": "This is not your password. Capital letters count.",
+        "enter_current_password": "This is not your current password. Capital letters count.",
+    }
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        return reverse("people:account")
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False

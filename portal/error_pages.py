@@ -1,0 +1,17 @@
+"""The pages for what nobody foresaw. They ask nothing of the database or the session, which may be what broke."""
+
+from __future__ import annotations
+
+import sys
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.template import loader
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500: 503 where the database is away, else 500. The request id on the page finds the fault in the log."""
+    away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+    status = 503 if away else 500
+    page = loader.get_template(f"{status}.html").render({"request_id": request.META.get("REQUEST_ID", "")})
+    return HttpResponse(page, status=status, headers={"Retry-After": "5"} if away else {})
