@@ -129,6 +129,11 @@ class Job(Moving):
     def __str__(self) -> str:
         return f"job {self.number}"
 
+    @property
+    def name(self) -> str:
+        """What the program finds as JOB_NAME: one word, different for each job."""
+        return f"{self.created_at:%Y%m%d%H%M%S}-{self.number:05}-{self.version.app.slug}-{self.owner.username}"
+
     def get_absolute_url(self) -> str:
         return reverse("jobs:job", args=[self.number])
 
@@ -221,6 +226,7 @@ class Attempt(Moving):
     reason = models.TextField(blank=True)
     log_state = models.CharField(max_length=6, choices=LogState, default=LogState.ROWS)
     log_bytes = models.BigIntegerField(default=0)
+    log_cut_at = models.BigIntegerField(default=0)  # where a left-out middle begins, and its size
     log_cut_bytes = models.BigIntegerField(default=0)
     log_file = models.CharField(max_length=300, blank=True)
     memory_peak_bytes = models.BigIntegerField(null=True)

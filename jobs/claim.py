@@ -1,0 +1,106 @@
+"""The claim: how a slot comes by its next attempt. Claim = recover: what its own host has begun comes first."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from jobs import limits
+from jobs.events import record
+from jobs.models import Attempt, Host, Job, Task
+from jobs.states import ATTEMPT_OPEN, JobState, TaskState
+
+# The best ready task of one machine type, if this incarnation of this host may take it now. `task_claim` is the index.
+BEST = """
+SELECT task.id FROM jobs_task task
+WHERE task.machine_type_id = %(machine)s AND task.state = 'ready' AND task.ready_at <= now()
+  AND EXISTS (
+    SELECT 1 FROM jobs_host host, jobs_machinetype machine
+    WHERE host.id = %(host)s AND host.incarnation = %(incarnation)s AND NOT host.draining
+      AND machine.id = %(machine)s AND machine.enabled AND machine.requires <@ host.tags)
+ORDER BY task.priority DESC, task.job_id, task.index
+LIMIT 1 FOR UPDATE OF task SKIP LOCKED
+"""
+READY_TYPES = """
+SELECT machine.id FROM jobs_machinetype machine WHERE machine.id = ANY(%s) AND EXISTS (
+  SELECT 1 FROM jobs_task task
+  WHERE task.machine_type_id = machine.id AND task.state = 'ready' AND task.ready_at <= now())
+"""
+
+
+def claim(*, host: Host, incarnation: uuid.UUID, machine_id: int, slot: int, prefix: str) -> Attempt | None:
+    """The next attempt for a slot, committed as STARTING; None when nothing is ready.
+
+    Ordered by priority, then job number, then index. A task whose owner has no room left is held and passed over.
+    `prefix` begins the container's name (the installation's mark, so that several may share an engine).
+    """
+    with transaction.atomic():
+        while True:
+            with connection.cursor() as cursor:
+                names = {"machine": machine_id, "host": host.pk, "incarnation": incarnation}
+                cursor.execute(BEST, names)
+                row = cursor.fetchone()
+            if row is None:
+                return None
+            task = Task.objects.select_related("job").get(pk=row[0])
+            if _may_begin(task):
+                return _begin(task, host, incarnation, slot, prefix)
+
+
+def _may_begin(task: Task) -> bool:
+    """Bring the task's job to RUNNING, if it isn't and its owner has room."""
+    job = task.job
+    if job.state == JobState.RUNNING:
+        return True
+    job = Job.objects.select_for_update().get(pk=job.pk)
+    if job.state == JobState.QUEUED and not limits.begin(limits.lock(job.owner_id)):
+        task.move(TaskState.HELD)
+        return False
+    if job.state == JobState.QUEUED:
+        job.move(JobState.RUNNING, started_at=Now())
+    return True
+
+
+def _begin(task: Task, host: Host, incarnation: uuid.UUID, slot: int, prefix: str) -> Attempt:
+    number = task.attempt_number + 1
+    task.move(TaskState.RUNNING, host=host, attempt_number=number, reason="")
+    attempt = Attempt.objects.create(
+        task=task,
+        number=number,
+        name=f"{prefix}-{task.job_id}-{task.stage}-{task.index}-{number}",
+        host=host,
+        tended_by=incarnation,
+        slot=slot,
+        walltime_s=task.job.walltime_s,
+    )
+    again = f" (try {number})" if number > 1 else ""
+    record(task.job_id, "claimed", f"Host {host.name} took it{again}.", task_id=task.pk)
+    return attempt
+
+
+def recover(*, host: Host, incarnation: uuid.UUID, machine_id: int) -> Attempt | None:
+    """An open attempt of this host that nobody tends (its process was killed or replaced), now tended by us."""
+    with transaction.atomic():
+        attempt = (
+            Attempt.objects.select_for_update(skip_locked=True)
+            .filter(host=host, state__in=ATTEMPT_OPEN, task__machine_type_id=machine_id)
+            .exclude(tended_by=incarnation)
+            .order_by("pk")
+            .first()
+        )
+        if attempt is None or not Host.objects.filter(pk=host.pk, incarnation=incarnation).exists():
+            return None
+        Attempt.objects.filter(pk=attempt.pk).update(tended_by=incarnation)
+        attempt.tended_by = incarnation
+        record(attempt.task.job_id, "adopted", f"Host {host.name} goes on with it.", task_id=attempt.task_id)
+        return attempt
+
+
+def ready_types(machine_ids: Iterable[int]) -> set[int]:
+    """Which of these machine types have a task ready: the look-round that makes a lost doorbell cost a second."""
+    with connection.cursor() as cursor:
+        cursor.execute(READY_TYPES, (list(machine_ids),))
+        return {row[0] for row in cursor.fetchall()}

@@ -1,0 +1,264 @@
+"""The story of one attempt, from its folder to its result. Blocks on the engine's own events; holds no connection while it waits.
+
+Every step may be repeated: a process that takes over after a crash runs the same story from the top, and finds what is done.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db import InterfaceError, OperationalError, close_old_connections, connection, transaction
+from django.db.models.functions import Now
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    retry_if_exception_type,
+    sleep_using_event,
+    stop_when_event_set,
+    wait_exponential,
+    wait_fixed,
+)
+
+from apps_catalog.launch.spec import RunPlan
+from jobs import collect, folders, logs, stages
+from jobs.events import record
+from jobs.metrics import Meter
+from jobs.models import Attempt, Host, Job
+from jobs.models.jobs import LostRace
+from jobs.runtimes.base import Exited, Handle, Missing, Runtime, RuntimeFault
+from jobs.stages import Outcome
+from jobs.states import AttemptState, FailureClass
+from portal.errors import PortalError
+
+logger = logging.getLogger(__name__)
+ENGINE_WAIT_S = 1.0
+T = TypeVar("T")
+
+
+@dataclass
+class Tended:
+    """An attempt in the care of a slot, as the watcher sees it. `stop` is said by the watcher, once."""
+
+    attempt: Attempt
+    job: Job
+    folder: folders.Folder
+    disk_limit_bytes: int
+    handle: Handle | None = None
+    writer: logs.LogWriter | None = None
+    stopping: str = ""
+    stop_message: str = ""
+    stop_sent: bool = False
+    engine_went: bool = False
+    meter: Meter = field(default_factory=Meter)
+
+
+@dataclass(frozen=True)
+class Here:
+    """What an execution must know of the process it runs in."""
+
+    host: Host
+    runtime: Runtime
+    labels: dict[str, str]
+    tend: Callable[[Tended], None]
+    release: Callable[[Tended], None]
+    leaving: threading.Event
+
+
+def execute(attempt: Attempt, here: Here, gpu_indexes: tuple[int, ...] = ()) -> None:
+    """Run one attempt to its end. Never raises for what the job did; a process that leaves just ends in the middle."""
+    job = Job.objects.select_related("vault", "version__app", "owner").get(pk=attempt.task.job_id)
+    folder = folders.Folder.of(attempt, here.host.name)
+    tended = Tended(attempt, job, folder, job.plan["limits"]["disk_mib"] * 2**20)
+    here.tend(tended)
+    try:
+        _settle(tended, _run(tended, here, gpu_indexes), here)
+        if tended.handle is not None:
+            handle = tended.handle
+            _patiently(tended, here, lambda: here.runtime.remove(handle))
+        folder.remove()
+    finally:
+        here.release(tended)
+        connection.close()
+
+
+def _run(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Outcome:
+    """Start, follow, wait, collect. What the engine or the disk refuses becomes an outcome too."""
+    ended: Exited | Missing | None = None
+    try:
+        handle = _start(tended, here, gpu_indexes)
+        follower = _in_thread("follow", handle, lambda: _follow(tended, handle, here))
+        _in_thread("usage", handle, lambda: _measure(tended, handle, here))
+        connection.close()
+        ended = _patiently(tended, here, lambda: here.runtime.wait(handle))
+        follower.join(timeout=60)
+        outcome = _outcome(tended, ended)
+        return _collect(tended, outcome) if isinstance(ended, Exited) else outcome
+    except RuntimeFault as fault:
+        if tended.stopping:
+            return Outcome(FailureClass(tended.stopping), tended.stop_message)
+        return Outcome(FailureClass.INFRA, str(fault), retry=fault.retry)
+    except (PortalError, OSError) as fault:
+        code = ended.code if isinstance(ended, Exited) else None
+        return Outcome(FailureClass.INFRA, f"Host {here.host.name}: {fault}", code, retry=ended is None)
+
+
+def _start(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Handle:
+    attempt, job = tended.attempt, tended.job
+    tended.writer = logs.LogWriter(attempt)
+    tended.meter.resume(attempt)
+    if attempt.state == AttemptState.RUNNING:  # it ran before we came: never start it a second time
+        tended.handle = Handle(name=attempt.name, id=attempt.name, adopted=True)
+        return tended.handle
+    tended.folder.prepare(RunPlan.from_json(job.plan))
+    spec = folders.container(
+        attempt=attempt, job=job, folder=tended.folder, labels=here.labels, gpu_indexes=gpu_indexes
+    )
+    connection.close()
+    try:
+        handle = _patiently(tended, here, lambda: here.runtime.start(spec))
+    except RuntimeFault as fault:
+        if fault.code != "image_missing":
+            raise
+        _patiently(tended, here, lambda: here.runtime.image(spec.image, pull=True))
+        handle = _patiently(tended, here, lambda: here.runtime.start(spec))
+    tended.handle = handle
+    with transaction.atomic():
+        attempt.move(AttemptState.RUNNING, started_at=Now())
+        record(job.number, "started", f"Running on {here.host.name}.", task_id=attempt.task_id)
+    return handle
+
+
+def _in_thread(what: str, handle: Handle, act: Callable[[], None]) -> threading.Thread:
+    def run() -> None:
+        try:
+            act()
+        except Exception:
+            logger.exception("To %s %s failed.", what, handle.name)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run, name=f"{what}-{handle.name}", daemon=True)
+    thread.start()
+    return thread
+
+
+def _follow(tended: Tended, handle: Handle, here: Here) -> None:
+    """Read the container's output until it ends; the process's flusher writes the rows."""
+    writer = tended.writer or logs.LogWriter(tended.attempt)
+
+    def read() -> None:
+        writer.resume()
+        for line in here.runtime.follow(handle, since=writer.since):
+            writer.add(line)
+
+    _patiently(tended, here, read)
+
+
+def _measure(tended: Tended, handle: Handle, here: Here) -> None:
+    try:
+        for sample in here.runtime.usage(handle):
+            tended.meter.add(sample)
+    except RuntimeFault as fault:
+        logger.info("No more samples of %s: %s", handle.name, fault)
+
+
+def _patiently(tended: Tended, here: Here, act: Callable[[], T]) -> T:
+    """Do it, waiting while the engine is away: a job is not failed because its engine restarts. Cancel ends the wait."""
+
+    def away(error: BaseException) -> bool:
+        return isinstance(error, RuntimeFault) and error.code == "engine_away"
+
+    def note(state: RetryCallState) -> None:
+        if not tended.engine_went:
+            tended.engine_went = True
+            said = f"Docker Engine on {here.host.name} does not answer; waiting for it."
+            record(tended.job.number, "engine", said, task_id=tended.attempt.task_id)
+            connection.close()
+
+    return Retrying(
+        retry=retry_if_exception(away),
+        wait=wait_fixed(ENGINE_WAIT_S),
+        sleep=sleep_using_event(here.leaving),
+        stop=lambda _: here.leaving.is_set() or bool(tended.stopping and tended.handle is None),
+        before_sleep=note,
+        reraise=True,
+    )(act)
+
+
+def _outcome(tended: Tended, ended: Exited | Missing) -> Outcome:
+    """The class of an end, and a sentence about it."""
+    cpu_s, peak = tended.meter.totals()
+    safe = stages.may_run_again(tended.attempt.task)
+    if isinstance(ended, Missing):
+        return Outcome(FailureClass.INFRA, "The container is gone: it was removed outside Slipway.", retry=safe)
+    code = ended.code
+    failure: FailureClass | None = FailureClass.USER
+    retry = False
+    if tended.stopping:
+        failure, said = FailureClass(tended.stopping), tended.stop_message
+    elif ended.oom and code != 0:
+        limit = tended.job.plan["limits"]["memory_mib"]
+        failure = FailureClass.OOM
+        said = f"It ran out of memory: the limit is {limit} MiB. Pick a machine type with more."
+    elif code == 0:
+        failure = None
+        said = "Finished, though a process in it was stopped for lack of memory." if ended.oom else "Finished."
+    elif code == 137 and tended.engine_went:
+        failure, retry = FailureClass.INFRA, safe
+        said = "The engine was restarted and took the container with it."
+    else:
+        signal = f" (signal {code - 128})" if 128 < code < 160 else ""
+        said = f"The program ended with exit code {code}{signal}."
+    return Outcome(failure, said, code, retry=retry, cpu_s=cpu_s, memory_peak_bytes=peak)
+
+
+def _collect(tended: Tended, outcome: Outcome) -> Outcome:
+    """Take what is in /results into the store, whatever the outcome: half a result helps to find out why."""
+    task = tended.attempt.task
+    collected = collect.collect(
+        tended.folder.results,
+        store=default_storage,
+        prefix=f"results/{tended.job.number}/{task.stage}-{task.index}-{tended.attempt.number}",
+        files_max=settings.RESULTS_FILES_MAX,
+        bytes_max=settings.RESULTS_LIMIT_MIB * 2**20,
+    )
+    reason = f"{outcome.reason} {collected.truncated}".strip()
+    return dataclasses.replace(outcome, results=collected.items, reason=reason)
+
+
+def _close_log(tended: Tended) -> None:
+    if tended.writer is not None:
+        tended.writer.flush(force=True)
+    tended.meter.write(tended.attempt, tended.job.number)
+    try:
+        logs.close(tended.attempt)
+    except OSError:
+        logger.exception("The log of %s stays in rows: the store did not take it.", tended.attempt.name)
+
+
+def _settle(tended: Tended, outcome: Outcome, here: Here) -> None:
+    """Write the end, however long the database is away: no exit code is lost. An old attempt's end is refused."""
+
+    def write() -> None:
+        close_old_connections()
+        _close_log(tended)
+        stages.settle(tended.attempt, outcome)
+
+    try:
+        Retrying(
+            retry=retry_if_exception_type((OperationalError, InterfaceError)),
+            wait=wait_exponential(multiplier=0.2, max=5),
+            sleep=sleep_using_event(here.leaving),
+            stop=stop_when_event_set(here.leaving),
+            reraise=True,
+        )(write)
+    except LostRace:
+        logger.warning("%s is not in force any more; its end is refused.", tended.attempt.name)

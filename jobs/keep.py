@@ -1,0 +1,90 @@
+"""Keeping house: retention, lost hosts, orphans. Periodic chores belong to nobody: every worker tries, one at a time does."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from jobs import stages, uploads
+from jobs.folders import HOST_LABEL, INSTALLATION_LABEL, host_root
+from jobs.models import Attempt, Chore, Host, IdempotencyKey, Installation, Job, LogChunk, Result
+from jobs.models.jobs import LostRace
+from jobs.runtimes.base import Runtime
+from jobs.states import ATTEMPT_OPEN
+
+logger = logging.getLogger(__name__)
+BATCH = 200
+IDEMPOTENCY_DAYS = 7
+ORPHAN_GRACE = timedelta(minutes=10)
+
+
+def keep() -> bool:
+    """The hourly round, under an advisory lock; False when another worker is at it. Its last success is on the health page."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('slipway.keep'))")
+        if not cursor.fetchone()[0]:
+            return False
+        done = {
+            "uploads": uploads.purge_expired(),
+            "jobs": purge_old_jobs(),
+            "keys": IdempotencyKey.objects.filter(created_at__lt=Now() - timedelta(days=IDEMPOTENCY_DAYS)).delete()[0],
+        }
+        Chore.objects.update_or_create(name="keep", defaults={"succeeded_at": Now(), "detail": done})
+    return True
+
+
+def purge_old_jobs() -> int:
+    """Remove logs and results of jobs that ended over KEEP_DAYS ago; the jobs themselves stay. How many were purged."""
+    before = Now() - timedelta(days=settings.KEEP_DAYS)
+    jobs = list(Job.objects.filter(purged_at=None, finished_at__lt=before).order_by("finished_at")[:BATCH])
+    for job in jobs:
+        names = [n for n in Result.objects.filter(job=job).values_list("stored", flat=True) if n]
+        attempts = Attempt.objects.filter(task__job=job)
+        names += [n for n in attempts.values_list("log_file", flat=True) if n]
+        for name in names:
+            default_storage.delete(name)
+        Result.objects.filter(job=job).delete()
+        LogChunk.objects.filter(attempt__in=attempts).delete()
+        attempts.update(log_state=Attempt.LogState.GONE, log_file="", log_bytes=0, log_cut_bytes=0)
+        Job.objects.filter(pk=job.pk).update(purged_at=Now())
+    return len(jobs)
+
+
+def find_lost() -> int:
+    """Hosts silent for LOST_AFTER_S: their attempts are lost; run again where that is safe. How many were."""
+    silent = Host.objects.filter(heartbeat_at__lt=Now() - timedelta(seconds=settings.LOST_AFTER_S))
+    lost = 0
+    for attempt in Attempt.objects.filter(host__in=silent, state__in=ATTEMPT_OPEN).select_related("host")[:BATCH]:
+        minutes = settings.LOST_AFTER_S // 60
+        said = f"Host {attempt.host.name} has been silent for over {minutes} min, so this attempt is lost."
+        try:
+            stages.lose(attempt, said)
+            lost += 1
+        except LostRace:
+            continue
+    return lost
+
+
+def sweep(host: Host, runtime: Runtime) -> int:
+    """Remove this host's containers and folders whose attempt has ended (or never was), past a grace. How many."""
+    mine = runtime.owned(INSTALLATION_LABEL, str(Installation.get().pk))
+    on_host = {h.name for h in runtime.owned(HOST_LABEL, host.name)}
+    names = {handle.name for handle in mine if handle.name in on_host}
+    root = host_root(host.name)
+    folders = {p.name for p in root.iterdir() if p.name.startswith("slipway-")} if root.is_dir() else set()
+    living = Attempt.objects.filter(name__in=names | folders)
+    spared = set(living.filter(state__in=ATTEMPT_OPEN).values_list("name", flat=True))
+    spared |= set(living.filter(ended_at__gt=Now() - ORPHAN_GRACE).values_list("name", flat=True))
+    removed = 0
+    for handle in mine:
+        if handle.name in names - spared:
+            logger.warning("Removing the orphan container %s.", handle.name)
+            runtime.stop(handle, 1)
+            runtime.remove(handle)
+            removed += 1
+    return removed

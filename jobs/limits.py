@@ -1,0 +1,91 @@
+"""How many jobs a person may have queued and running, kept by counters; tasks beyond the limit are HELD.
+
+The claim then never meets a task that it may not take, whatever the number of tasks and owners: a task is READY only
+while its owner has room, so the claim stays one walk down one index.
+Lock order everywhere: tasks, then the job, then the owner's load; tasks of other jobs are only taken if they are free
+(SKIP LOCKED), so two people's transactions never wait for each other in a ring.
+"""
+
+from __future__ import annotations
+
+from django.db import connection
+
+from jobs.models import MachineType, OwnerLoad, Task
+from jobs.states import JobState, TaskState
+from portal.errors import Full
+
+HOLD = """
+UPDATE jobs_task SET state = %(held)s WHERE id IN (
+  SELECT task.id FROM jobs_task task JOIN jobs_job job ON job.number = task.job_id
+  WHERE task.owner_id = %(owner)s AND task.state = %(ready)s AND job.state = %(queued)s
+  FOR UPDATE OF task SKIP LOCKED)
+"""
+RELEASE = """
+UPDATE jobs_task SET state = %(ready)s WHERE id IN (
+  SELECT id FROM jobs_task WHERE state = %(held)s AND (job_id, machine_type_id) IN (
+    SELECT job_id, machine_type_id FROM (
+      SELECT job_id, machine_type_id, dense_rank() OVER (
+        PARTITION BY machine_type_id ORDER BY priority DESC, job_id) AS place
+      FROM jobs_task WHERE owner_id = %(owner)s AND state = %(held)s) ranked
+    WHERE place <= %(room)s)
+  FOR UPDATE SKIP LOCKED)
+RETURNING machine_type_id
+"""
+
+
+def lock(owner_id: int) -> OwnerLoad:
+    """The owner's load, locked until the transaction ends."""
+    OwnerLoad.objects.get_or_create(owner_id=owner_id)
+    return OwnerLoad.objects.select_for_update().get(owner_id=owner_id)
+
+
+def accept(load: OwnerLoad) -> TaskState:
+    """Count one more queued job. The state its first tasks begin in. Raises Full at the limit."""
+    if load.queued >= load.queued_limit:
+        raise Full(
+            f"You have {load.queued} jobs waiting, which is the limit. Wait for some to start, or cancel some.",
+            code="queued_limit",
+        )
+    load.queued += 1
+    load.save(update_fields=["queued"])
+    return TaskState.HELD if load.running >= load.running_limit else TaskState.READY
+
+
+def begin(load: OwnerLoad) -> bool:
+    """Count a job as running, and hold the owner's others if that was the last place. False (nothing done) when full."""
+    if load.running >= load.running_limit:
+        return False
+    load.running += 1
+    load.queued = max(load.queued - 1, 0)
+    load.save(update_fields=["running", "queued"])
+    if load.running >= load.running_limit:
+        names = {"owner": load.owner_id, "held": TaskState.HELD, "ready": TaskState.READY, "queued": JobState.QUEUED}
+        with connection.cursor() as cursor:
+            cursor.execute(HOLD, names)
+    return True
+
+
+def end(load: OwnerLoad, *, was: str) -> set[str]:
+    """Count a job as ended; release held tasks into the room it leaves. The machine types that now have work."""
+    if was == JobState.RUNNING:
+        load.running = max(load.running - 1, 0)
+    else:
+        load.queued = max(load.queued - 1, 0)
+    load.save(update_fields=["running", "queued"])
+    return release(load)
+
+
+def release(load: OwnerLoad) -> set[str]:
+    """Make READY as many held jobs per machine type as the owner has room for. The machine types that now have work."""
+    room = load.running_limit - load.running
+    if room <= 0:
+        return set()
+    names = {"owner": load.owner_id, "held": TaskState.HELD, "ready": TaskState.READY, "room": room}
+    with connection.cursor() as cursor:
+        cursor.execute(RELEASE, names)
+        ids = {row[0] for row in cursor.fetchall()}
+    return set(MachineType.objects.filter(pk__in=ids).values_list("name", flat=True)) if ids else set()
+
+
+def held(job_number: int) -> bool:
+    return Task.objects.filter(job_id=job_number, state=TaskState.HELD).exists()

@@ -1,0 +1,138 @@
+"""Where work can run: tags, slots and limits; which hosts to wake; and why a job waits, in plain words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+from django.db.models import Count
+
+from jobs import limits
+from jobs.models import Host, Job, MachineType, Task
+from jobs.states import JobState, TaskState
+from portal import doorbell
+
+
+@dataclass(frozen=True)
+class MachineState:
+    """A machine type as it stands now. `slots` counts hosts that are up, not draining, and whose engine answers."""
+
+    machine: MachineType
+    slots: int
+    busy: int
+    state: Literal["free", "busy", "full", "none"]
+    reason: str
+
+    @property
+    def free(self) -> int:
+        return max(self.slots - self.busy, 0)
+
+
+def machine_states() -> list[MachineState]:
+    """Every enabled machine type with its slots and how busy they are: three queries, whatever their number."""
+    hosts = list(Host.objects.alive())
+    running = _busy()
+    waiting = Counter(
+        dict(Task.objects.filter(state=TaskState.READY).order_by().values_list("machine_type").annotate(n=Count("id")))
+    )
+    return [_state(machine, hosts, running, waiting) for machine in MachineType.objects.filter(enabled=True)]
+
+
+def _busy() -> Counter[tuple[int, int]]:
+    """Running tasks by (host id, machine type id)."""
+    rows = Task.objects.filter(state=TaskState.RUNNING).order_by().values_list("host", "machine_type")
+    return Counter({(host, machine): n for host, machine, n in rows.annotate(n=Count("id"))})
+
+
+def _state(
+    machine: MachineType, hosts: list[Host], running: Counter[tuple[int, int]], waiting: Counter[int]
+) -> MachineState:
+    slots = busy = 0
+    for host in hosts:
+        if not unfit(machine, host):
+            slots += host.serves[machine.name]
+            busy += running[host.pk, machine.pk]
+    queued = waiting[machine.pk]
+    if not slots:
+        return MachineState(machine, 0, 0, "none", no_host(machine, hosts))
+    if busy < slots:
+        word: Literal["free", "busy"] = "free" if busy == 0 else "busy"
+        return MachineState(machine, slots, busy, word, f"{slots - busy} of {slots} slots free")
+    line = f"; {queued} waiting" if queued else ""
+    return MachineState(machine, slots, busy, "full", f"all {slots} slots busy{line}")
+
+
+def unfit(machine: MachineType, host: Host) -> str:
+    """Why this host can't take work of this machine type now, or "" when it can."""
+    lacking = [tag for tag in machine.requires if tag not in host.tags]
+    if machine.name not in host.serves:
+        return f"host {host.name} does not serve {machine.name}"
+    if lacking:
+        return f"host {host.name} lacks the tag {', '.join(lacking)} that {machine.name} requires"
+    if host.draining:
+        return f"host {host.name} is draining"
+    if host.engine_fault:
+        return f"host {host.name}: {host.engine_fault}"
+    return ""
+
+
+def no_host(machine: MachineType, hosts: list[Host]) -> str:
+    """Why no host can take this machine type: the best-fitting reason, with the missing tag or host named."""
+    reasons = [reason for host in hosts if machine.name in host.serves and (reason := unfit(machine, host))]
+    if reasons:
+        return "; ".join(reasons)
+    if machine.requires:
+        tags = ", ".join(machine.requires)
+        if not any(set(machine.requires) <= set(host.tags) for host in hosts):
+            return f"no host that is up has the tag {tags}"
+    return f"no host that serves {machine.name} is up"
+
+
+def wake(machine_names: set[str]) -> None:
+    """After the commit, ring at the hosts that serve these machine types and have a free slot (all of them, if none has)."""
+    if not machine_names:
+        return
+    hosts = list(Host.objects.alive().filter(draining=False))
+    machines = list(MachineType.objects.filter(name__in=machine_names))
+    running = _busy()
+    for machine in machines:
+        fit = [host for host in hosts if not unfit(machine, host)]
+        free = [host for host in fit if running[host.pk, machine.pk] < host.serves[machine.name]]
+        doorbell.ring([host.queue_name for host in (free or fit)[:3]], machine.name)
+
+
+def why_waiting(job: Job) -> str:
+    """A sentence for a queued job: which tag or host is missing, how busy the slots are, how many are ahead. "" if it isn't."""
+    if job.state != JobState.QUEUED:
+        return ""
+    machine = job.machine_type
+    if limits.held(job.number):
+        load = limits.OwnerLoad.objects.filter(owner_id=job.owner_id).first()
+        running = load.running if load else 0
+        return f"Waiting: {running} of your jobs are running, which is your limit. It starts when one of them ends."
+    if not machine.enabled:
+        return f"Waiting: {machine.name} is switched off. Ask an operator, or launch on another machine type."
+    hosts = list(Host.objects.alive())
+    state = _state(machine, hosts, _busy(), Counter())
+    if state.state == "none":
+        others = "Ask an operator, or launch on another machine type."
+        return f"Waiting: {state.reason}. {others}"
+    task = job.tasks.filter(state=TaskState.READY).order_by("index").first()
+    if task is None:
+        return "Waiting to be placed."
+    ahead = (
+        Task.objects.filter(machine_type=machine, state=TaskState.READY, priority__gte=task.priority)
+        .exclude(job=job)
+        .exclude(priority=task.priority, job__gt=job)
+        .count()
+    )
+    if task.reason:
+        return f"Waiting: {task.reason}"
+    if state.busy >= state.slots:
+        place = f"{ahead} ahead of you" if ahead else "you are next in line"
+        slots = (
+            f"all {state.slots} slots of {machine.name} are" if state.slots > 1 else f"the slot of {machine.name} is"
+        )
+        return f"Waiting: {slots} busy; {place}."
+    return "Waiting: about to start."

@@ -1,0 +1,80 @@
+"""What people do to a job that exists: cancel it, run it again, share it."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from apps_catalog.launch.spec import Submission
+from jobs import stages
+from jobs.events import record
+from jobs.models import Job
+from jobs.services.submitting import submit
+from portal.errors import Conflict, Forbidden, NotFound
+from portal.people.audit import audit
+from portal.people.models import Team, User
+
+
+def may_change(job: Job, actor: User) -> bool:
+    """The owner and operators may; teammates may look."""
+    return job.owner_id == actor.pk or actor.operates
+
+
+def cancel(*, job: Job, actor: User) -> Job:
+    """Ask a job to stop. What has not begun is cancelled at once; running containers get TERM, a grace, KILL.
+
+    Asking twice, or for a job that has ended by itself meanwhile, changes nothing. Raises Forbidden, Conflict.
+    """
+    _demand(job, actor)
+    if job.terminal:
+        raise Conflict(f"Job {job.number} has ended already ({job.state}).", code="already_ended")
+    with transaction.atomic():
+        asked = Job.objects.filter(pk=job.pk, cancel_requested_at=None).update(cancel_requested_at=Now())
+        if asked:
+            record(job.number, "cancel", f"{actor.username} asked to cancel it.")
+            audit("job.cancel", actor=actor, target=str(job.number))
+    stages.cancel_waiting(job, f"Cancelled by {actor.username} before it began.")
+    job.refresh_from_db()
+    return job
+
+
+def rerun(*, job: Job, actor: User) -> Job:
+    """A new job of the actor's with the same version and inputs (`retry_of`). Raises what submit raises."""
+    submission = Submission(
+        command=job.command,
+        parameters=job.parameters,
+        machine=job.machine_type.name,
+        vault=job.vault.name if job.vault else "NONE",
+        vault_readonly=job.vault_readonly,
+        label=job.label,
+        walltime_s=job.walltime_s,
+    )
+    made = submit(
+        owner=actor,
+        version=job.version,
+        submission=submission,
+        priority=job.priority,
+        notify=job.notify,
+        rerun_safe=job.rerun_safe,
+        via="re-run",
+        retry_of=job,
+    )
+    return made.job
+
+
+def share(*, job: Job, actor: User, team: Team | None) -> Job:
+    """Let the members of a team of the actor's see the job; None takes it back."""
+    _demand(job, actor)
+    if team is not None and not team.memberships.filter(user=actor).exists():
+        raise NotFound("There is no such team, or you are not in it.")
+    with transaction.atomic():
+        Job.objects.filter(pk=job.pk).update(team=team)
+        audit("job.share", actor=actor, target=str(job.number), team=team.slug if team else "")
+        record(job.number, "shared", f"Shared with {team.name}." if team else "No longer shared.")
+    job.team = team
+    return job
+
+
+def _demand(job: Job, actor: User) -> None:
+    if not may_change(job, actor):
+        raise Forbidden("Only the owner of a job and operators may change it.")

@@ -1,0 +1,164 @@
+"""What the installation answers for a submission: machine type, vault, uploads, files that must be there."""
+
+from __future__ import annotations
+
+import difflib
+import uuid
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from django.conf import settings
+
+from apps_catalog.launch.parameters import File, UnfitError
+from apps_catalog.launch.parameters import Upload as UploadParameter
+from apps_catalog.launch.spec import Command, Fault, LaunchSpec, MachineSize, Site, Submission, VaultMount
+from apps_catalog.models import Version
+from jobs import vaults
+from jobs.identity import run_ids
+from jobs.models import MachineType, Upload, Vault
+from portal.errors import PortalError
+from portal.people.models import User
+
+NO_VAULT = "NONE"
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The rows a submission names, and the site its plan is made for. `vault` None is no storage."""
+
+    machine: MachineType
+    vault: Vault | None
+    site: Site
+    uploads: frozenset[str] = field(default_factory=frozenset)
+
+
+def resolve(
+    *, owner: User, version: Version, spec: LaunchSpec, submission: Submission
+) -> tuple[Resolved | None, list[Fault]]:
+    """The rows, or faults at /machine, /vault and the parameters that name files and uploads."""
+    faults: list[Fault] = []
+    command = spec.commands.get(submission.command) if isinstance(submission.command, str) else None
+    machine = _machine(spec, command, submission.machine, faults)
+    vault = _vault(owner, spec, submission.vault, faults)
+    if command is not None and isinstance(submission.parameters, dict):
+        _check_files(command, submission, vault, faults)
+        _check_uploads(owner, command, submission, faults)
+    if machine is None or faults:
+        return None, faults
+    uid, gid = run_ids()
+    site = Site(
+        image=version.image_pinned or version.image,
+        machine=MachineSize(
+            name=machine.name,
+            cores=machine.cores,
+            ram_mib=machine.ram_mib,
+            gpus=machine.gpus,
+            pids=machine.pids,
+            disk_mib=machine.disk_mib,
+            network="bridge" if machine.network == MachineType.Network.BRIDGE else "none",
+        ),
+        vault=VaultMount(vault.name, "FILE", submission.vault_readonly) if vault else VaultMount("", "NONE"),
+        uid=uid,
+        gid=gid,
+        walltime_default_s=settings.WALLTIME_MAX_HOURS * 3600,
+    )
+    return Resolved(machine, vault, site), faults
+
+
+def fitting_machines(spec: LaunchSpec, command: Command | None) -> list[MachineType]:
+    """The enabled machine types that match the globs of the command (or of the app)."""
+    globs = spec.machines_of(command) if command else spec.machines
+    enabled = MachineType.objects.filter(enabled=True)
+    return [m for m in enabled if not globs or any(fnmatchcase(m.name, glob) for glob in globs)]
+
+
+def _machine(spec: LaunchSpec, command: Command | None, name: str, faults: list[Fault]) -> MachineType | None:
+    fitting = fitting_machines(spec, command)
+    if not isinstance(name, str):
+        faults.append(Fault("/machine", "type", "must be a text: the name of a machine type"))
+        return None
+    if not name:
+        if fitting:
+            return min(fitting, key=lambda m: (m.price_per_hour, m.order, m.name))
+        globs = ", ".join(spec.machines_of(command) if command else spec.machines)
+        said = f"No machine type here matches {globs}. Ask an operator to add one."
+        faults.append(Fault("/machine", "no_machine", said))
+        return None
+    machine = next((m for m in fitting if m.name == name), None)
+    if machine is None and not MachineType.objects.filter(name=name, enabled=True).exists():
+        near = difflib.get_close_matches(name, [m.name for m in fitting], n=1)
+        advice = f"Did you mean {near[0]}?" if near else "Pick one from the list."
+        faults.append(Fault("/machine", "unknown_machine", f"There is no machine type {name[:60]!r}. {advice}"))
+    elif machine is None:
+        names = ", ".join(m.name for m in fitting[:8]) or "none of this installation"
+        faults.append(Fault("/machine", "machine_refused", f"This app does not run on {name}. It runs on: {names}."))
+    return machine
+
+
+def _vault(owner: User, spec: LaunchSpec, name: str, faults: list[Fault]) -> Vault | None:
+    """The vault by name; "" is the person's own where the app takes one; NONE is no storage."""
+    if not isinstance(name, str):
+        faults.append(Fault("/vault", "type", "must be a text: the name of a vault"))
+        return None
+    takes_storage = not spec.vault_types or set(spec.vault_types) != {NO_VAULT}
+    if name == NO_VAULT or not (name or takes_storage):
+        return None
+    if not name:
+        return vaults.default_vault(owner)
+    vault = Vault.objects.visible_to(owner).filter(name=name).first()
+    if vault is None:
+        said = f"There is no vault {name[:60]!r} among yours. Pick one from the list, or leave it empty."
+        faults.append(Fault("/vault", "unknown_vault", said))
+    elif not takes_storage:
+        said = "This app works without storage. Leave the vault empty."
+        faults.append(Fault("/vault", "vault_refused", said))
+    return None if vault is None or vault.type == Vault.Type.NONE else vault
+
+
+def _pointer(key: str) -> str:
+    return "/parameters/" + key.replace("~", "~0").replace("/", "~1")
+
+
+def _check_files(command: Command, submission: Submission, vault: Vault | None, faults: list[Fault]) -> None:
+    """Each file that is named must be in the vault now: told here, not minutes later by the program."""
+    for key, parameter in command.parameters.items():
+        value = submission.parameters.get(key)
+        if not isinstance(parameter, File) or not isinstance(value, str) or not value.strip():
+            continue
+        if vault is None:
+            said = "A file needs a vault to be in. Choose one under Storage."
+            faults.append(Fault(_pointer(key), "no_vault", said))
+            continue
+        path = value.removeprefix("/data/")
+        try:
+            there = vaults.exists(vault, path)
+        except PortalError as refused:
+            faults.append(Fault(_pointer(key), refused.code, refused.message))
+            continue
+        if not there:
+            said = f"There is no file {path[:200]!r} in the vault {vault.name}. Choose it from the list, or upload it first."
+            faults.append(Fault(_pointer(key), "missing_file", said))
+
+
+def _check_uploads(owner: User, command: Command, submission: Submission, faults: list[Fault]) -> None:
+    for key, parameter in command.parameters.items():
+        value = submission.parameters.get(key)
+        if not isinstance(parameter, UploadParameter) or not isinstance(value, dict):
+            continue
+        upload = _upload(owner, value.get("upload"))
+        if upload is None:
+            said = "This upload is not there any more. Upload the file again."
+            faults.append(Fault(_pointer(key), "unknown_upload", said))
+            continue
+        try:
+            parameter.check_name(upload.name)
+            parameter.check_size(upload.size)
+        except UnfitError as unfit:
+            faults.append(Fault(_pointer(key), unfit.code, unfit.message))
+
+
+def _upload(owner: User, text: object) -> Upload | None:
+    try:
+        return Upload.objects.usable_by(owner).filter(pk=uuid.UUID(str(text))).first()
+    except ValueError:
+        return None

@@ -1,0 +1,178 @@
+"""The slots of a host: threads that each run one attempt at a time, woken by doorbells and by the watcher's look-round."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+
+from django.db import Error, connection
+
+from jobs import claim, stages
+from jobs.execute import Here, execute
+from jobs.folders import HOST_LABEL, INSTALLATION_LABEL
+from jobs.models import Attempt, Host, Installation, MachineType
+from jobs.models.jobs import LostRace
+from jobs.runtimes.base import Runtime
+from jobs.states import FailureClass
+from jobs.watch import Watcher
+
+logger = logging.getLogger(__name__)
+RETRY_S = 1.0
+STUMBLES_MAX = 3
+
+
+class Bell:
+    """A count of rings: each ring wakes one waiting slot, and a ring that comes early is not lost."""
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._rings = 0
+        self._changed = threading.Condition()
+
+    def ring(self) -> None:
+        with self._changed:
+            self._rings = min(self._rings + 1, self._places)
+            self._changed.notify()
+
+    def wait(self, timeout_s: float) -> None:
+        with self._changed:
+            if not self._rings:
+                self._changed.wait(timeout_s)
+            self._rings = max(self._rings - 1, 0)
+
+
+class Slots:
+    """All slots of one host. GPU indexes are dealt out in the order of `serve`: each slot has its own."""
+
+    def __init__(self, *, host: Host, runtime: Runtime, serve: Mapping[str, int]) -> None:
+        machines = {m.name: m for m in MachineType.objects.filter(name__in=serve)}
+        installation = str(Installation.get().pk)
+        self.host = host
+        self.runtime = runtime
+        self._serve = {machines[name]: count for name, count in serve.items()}
+        self._prefix = f"slipway-{installation[:8]}"
+        self._bells = {m.pk: Bell(count) for m, count in self._serve.items()}
+        self._names = {m.name: m.pk for m in self._serve}
+        self._idle = threading.Condition()
+        self._busy = 0
+        self._stumbles: Counter[int] = Counter()
+        self.leaving = threading.Event()
+        self.watcher = Watcher(host=host, runtime=runtime, machine_ids=self._bells, on_work=self.wake_id)
+        self._here = Here(
+            host=host,
+            runtime=runtime,
+            labels={INSTALLATION_LABEL: installation, HOST_LABEL: host.name},
+            tend=self.watcher.tend,
+            release=self.watcher.release,
+            leaving=self.leaving,
+        )
+
+    def start(self) -> None:
+        """Begin: first whatever this host had begun, each in a slot of its type (or one more, if `serve` has shrunk)."""
+        left = Counter(a.task.machine_type for a in stages.open_attempts(self.host.pk))
+        self.watcher.start()
+        gpu = 0
+        for machine, count in self._serve.items():
+            for slot in range(count):
+                indexes = tuple(range(gpu, gpu + machine.gpus))
+                gpu += machine.gpus
+                self._thread(f"slot-{machine.name}-{slot}", self._serve_slot, machine, slot, indexes)
+        for machine, count in left.items():
+            for extra in range(max(count - self._serve.get(machine, 0), 0)):
+                self._thread(f"adopt-{machine.name}-{extra}", self._adopt_only, machine)
+
+    def wake(self, machine_name: str) -> None:
+        """A doorbell. Unknown names are passed over: the host may have stopped serving the type since."""
+        if machine_name in self._names:
+            self.wake_id(self._names[machine_name])
+
+    def wake_id(self, machine_id: int) -> None:
+        self._bells[machine_id].ring()
+
+    def drain(self) -> None:
+        """Wait until nothing runs here; the caller has made the host take no more."""
+        with self._idle:
+            while self._busy:
+                self._idle.wait(1)
+
+    def leave(self) -> None:
+        """Let go: containers go on, what their logs have is written, the next process adopts them."""
+        self.leaving.set()
+        self.watcher.leaving.set()
+        time.sleep(0.3)
+        for tended in self.watcher.tending():
+            if tended.writer is not None:
+                try:
+                    tended.writer.flush(force=True)
+                except Error as error:
+                    logger.warning("The last lines of %s come with the next process: %s", tended.attempt.name, error)
+
+    def _thread(self, name: str, act: object, *args: object) -> None:
+        threading.Thread(target=act, args=args, name=name, daemon=True).start()  # type: ignore[arg-type]
+
+    def _serve_slot(self, machine: MachineType, slot: int, gpu_indexes: tuple[int, ...]) -> None:
+        bell = self._bells[machine.pk]
+        while not self.leaving.is_set() and not self.watcher.superseded.is_set():
+            attempt = self._next(machine, slot)
+            if attempt is not None:
+                bell.ring()  # where one task was there may be more: wake a sibling
+                self._run(attempt, gpu_indexes)
+            else:
+                bell.wait(timeout_s=30)
+
+    def _adopt_only(self, machine: MachineType) -> None:
+        attempt = claim.recover(host=self.host, incarnation=self.host.incarnation, machine_id=machine.pk)
+        if attempt is not None:
+            self._run(attempt, ())
+
+    def _next(self, machine: MachineType, slot: int) -> Attempt | None:
+        incarnation = self.host.incarnation
+        try:
+            found = claim.recover(host=self.host, incarnation=incarnation, machine_id=machine.pk)
+            if found is None and not self.watcher.engine_fault:
+                found = claim.claim(
+                    host=self.host,
+                    incarnation=incarnation,
+                    machine_id=machine.pk,
+                    slot=slot,
+                    prefix=self._prefix,
+                )
+            return found
+        except Error as error:
+            logger.warning("The database did not answer a slot of %s: %s", machine.name, error)
+            self.leaving.wait(RETRY_S)
+            return None
+        finally:
+            connection.close()
+
+    def _run(self, attempt: Attempt, gpu_indexes: tuple[int, ...]) -> None:
+        with self._idle:
+            self._busy += 1
+        try:
+            execute(attempt, self._here, gpu_indexes)
+        except Exception:
+            logger.exception("Running %s stopped in the middle.", attempt.name)
+            self.leaving.wait(RETRY_S)
+            self._give_back(attempt)
+        finally:
+            connection.close()
+            with self._idle:
+                self._busy -= 1
+                self._idle.notify_all()
+
+    def _give_back(self, attempt: Attempt) -> None:
+        """After a bug, or a database that went away at the wrong place: have it adopted again, three times at most."""
+        self._stumbles[attempt.pk] += 1
+        try:
+            if self._stumbles[attempt.pk] >= STUMBLES_MAX:
+                said = f"Host {self.host.name} could not carry it through; its log says why. Ask an operator."
+                stages.settle(attempt, stages.Outcome(FailureClass.INFRA, said))
+            else:
+                Attempt.objects.filter(pk=attempt.pk, tended_by=self.host.incarnation).update(tended_by=uuid.uuid4())
+                self.wake_id(attempt.task.machine_type_id)
+        except (Error, LostRace) as error:
+            logger.warning("Giving %s back failed: %s", attempt.name, error)

@@ -1,0 +1,170 @@
+"""One watcher per worker process: one query a second tells all its attempts of cancel, walltime, disk and lost leases.
+
+It also renews the host's heartbeat, writes what the log writers and meters hold, and looks round for work whose
+doorbell got lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import Error, connection
+from django.db.models.functions import Now
+
+from jobs import claim, collect
+from jobs.execute import Tended
+from jobs.logs import FLUSH_S
+from jobs.models import Attempt, Host
+from jobs.runtimes.base import Handle, Runtime, RuntimeFault
+from jobs.states import FailureClass
+from portal.errors import PortalError
+
+logger = logging.getLogger(__name__)
+LOOK_S = 1.0
+ENGINE_S = 5.0
+DISK_S = 5.0
+
+LOOK = """
+SELECT attempt.id, task.attempt_number = attempt.number AND task.state = 'running',
+       job.cancel_requested_at IS NOT NULL,
+       attempt.started_at IS NOT NULL AND now() > attempt.started_at + make_interval(secs => attempt.walltime_s)
+FROM jobs_attempt attempt JOIN jobs_task task ON task.id = attempt.task_id JOIN jobs_job job ON job.number = task.job_id
+WHERE attempt.id = ANY(%s)
+"""
+
+
+class Watcher:
+    """Threads of a worker process that look after what its slots tend. `start` once; they end with the process."""
+
+    def __init__(
+        self, *, host: Host, runtime: Runtime, machine_ids: Iterable[int], on_work: Callable[[int], None]
+    ) -> None:
+        self._host, self._runtime = host, runtime
+        self._machine_ids, self._on_work = tuple(machine_ids), on_work
+        self._tended: dict[int, Tended] = {}
+        self._lock = threading.Lock()
+        self._stops = ThreadPoolExecutor(max_workers=4, thread_name_prefix="stop")
+        self._last_look = time.monotonic()
+        self.engine_fault = ""
+        self.leaving = threading.Event()
+        self.superseded = threading.Event()
+
+    def start(self) -> None:
+        loops = {
+            "look": (self._look, LOOK_S),
+            "flush": (self._flush, FLUSH_S / 2),
+            "beat": (self._beat, float(settings.HEARTBEAT_S)),
+            "engine": (self._ask_engine, ENGINE_S),
+            "disk": (self._measure_disks, DISK_S),
+        }
+        for name, (act, every_s) in loops.items():
+            threading.Thread(target=self._every, args=(act, every_s), name=f"watch-{name}", daemon=True).start()
+
+    def tend(self, tended: Tended) -> None:
+        with self._lock:
+            self._tended[tended.attempt.pk] = tended
+
+    def release(self, tended: Tended) -> None:
+        with self._lock:
+            self._tended.pop(tended.attempt.pk, None)
+
+    def tending(self) -> list[Tended]:
+        with self._lock:
+            return list(self._tended.values())
+
+    def _every(self, act: Callable[[], None], every_s: float) -> None:
+        while not self.superseded.wait(every_s):
+            try:
+                act()
+            except Error as error:
+                logger.warning("The database did not answer the watcher: %s", error)
+            except Exception:
+                logger.exception("The watcher's %s failed.", act.__name__)
+            finally:
+                connection.close()
+
+    def _look(self) -> None:
+        tended = {t.attempt.pk: t for t in self.tending()}
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(LOOK, (list(tended),))
+                rows = cursor.fetchall() if tended else []
+        except Error:
+            self._stop_before_lost()
+            raise
+        self._last_look = time.monotonic()
+        for pk, in_force, cancelled, over_time in rows:
+            attempt = tended[pk]
+            if not in_force:
+                self._stop(attempt, FailureClass.INFRA, "Another attempt took its place.")
+            elif cancelled:
+                self._stop(attempt, FailureClass.CANCELLED, "Cancelled.")
+            elif over_time:
+                limit = timedelta(seconds=attempt.attempt.walltime_s)
+                self._stop(attempt, FailureClass.TIMEOUT, f"It ran into its time limit of {limit}.")
+        if not self.leaving.is_set() and not self.engine_fault:
+            for machine_id in claim.ready_types(self._machine_ids):
+                self._on_work(machine_id)
+
+    def _stop_before_lost(self) -> None:
+        """Who can't say that it lives is taken for lost: so end one's own containers before others are started elsewhere."""
+        if time.monotonic() - self._last_look > settings.LOST_AFTER_S - 30:
+            for tended in self.tending():
+                self._stop(tended, FailureClass.INFRA, "This host lost touch with the database.")
+
+    def _stop(self, tended: Tended, failure: FailureClass, message: str) -> None:
+        """Ask the engine to stop it: once, in a thread, for it takes as long as the program's grace."""
+        if not tended.stopping:
+            tended.stopping, tended.stop_message = str(failure), message
+        if tended.handle is not None and not tended.stop_sent:  # else not started yet: the next look sends it
+            tended.stop_sent = True
+            self._stops.submit(self._stop_now, tended, tended.handle)
+
+    def _stop_now(self, tended: Tended, handle: Handle) -> None:
+        try:
+            self._runtime.stop(handle, settings.STOP_GRACE_S)
+        except RuntimeFault as fault:
+            logger.warning("Stopping %s failed, trying again: %s", handle.name, fault)
+            tended.stop_sent = False
+
+    def _flush(self) -> None:
+        for tended in self.tending():
+            if tended.writer is not None:
+                tended.writer.flush(force=self.leaving.is_set())
+
+    def _beat(self) -> None:
+        if not Host.objects.filter(pk=self._host.pk, incarnation=self._host.incarnation).update(heartbeat_at=Now()):
+            logger.error("Another process serves host %s now; this one lets go.", self._host.name)
+            self.superseded.set()
+        for tended in self.tending():
+            tended.meter.write(tended.attempt, tended.job.number)
+        lease = Now() + timedelta(seconds=settings.LOST_AFTER_S)
+        Attempt.objects.filter(pk__in=[t.attempt.pk for t in self.tending()]).update(lease_until=lease)
+
+    def _ask_engine(self) -> None:
+        try:
+            engine, fault = self._runtime.ping(), ""
+        except RuntimeFault as error:
+            engine, fault = "", str(error)
+        if fault != self.engine_fault or engine:
+            Host.objects.filter(pk=self._host.pk).exclude(engine=engine, engine_fault=fault).update(
+                engine=engine, engine_fault=fault
+            )
+        self.engine_fault = fault
+
+    def _measure_disks(self) -> None:
+        for tended in self.tending():
+            limit = tended.disk_limit_bytes
+            try:
+                used = collect.measure(tended.folder.root, limit)
+            except (OSError, PortalError):
+                continue
+            if used > limit:
+                said = f"It wrote more than its disk limit of {limit / 2**20:.0f} MiB."
+                self._stop(tended, FailureClass.USER, said)
