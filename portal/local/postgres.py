@@ -22,11 +22,12 @@ import sys
 import threading
 import time
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import IO, NoReturn, Self
+from types import TracebackType
+from typing import IO, Self
 from urllib.parse import quote
 
 from portal.local.postgres_programs import PostgresError, Runner, binaries, end_leftover
+from portal.local.processes import Told, listen
 
 ROOT = Path(__file__).resolve().parents[2]
 SOCKET_NAME = ".s.PGSQL.5432"
@@ -268,26 +269,15 @@ def holder(state_dir: Path) -> int | None:
 # ---- Commands
 
 
-class _Told(BaseException):
-    """A signal asked the foreground supervisor to end."""
-
-
-def _on_signal(number: int, frame: FrameType | None) -> NoReturn:
-    for other in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(other, signal.SIG_IGN)
-    raise _Told
-
-
 def _run(state_dir: Path, *, fast: bool) -> int:
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, _on_signal)
+    listen()
     try:
         with Supervisor(state_dir, fast=fast) as server:
             print(server.url, flush=True)
             code = server.child.wait() if server.child else 1
             print(f"PostgreSQL ended by itself with {code}; its log is {server.log}.", file=sys.stderr)
             return 1
-    except _Told:
+    except Told:
         return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib.util
 import os
 import pwd
@@ -11,13 +10,12 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 from portal.errors import PortalError
+from portal.local.processes import die_with_parent
 
-PR_SET_PDEATHSIG = 1
 LEFTOVER_S = 20.0
 USER_NAMESPACE = ("unshare", "-U", "--map-user=65534", "--map-group=65534", "--")
 
@@ -138,19 +136,8 @@ class Runner:
             user=user.pw_uid if user else None,
             group=user.pw_gid if user else None,
             extra_groups=[] if user else None,
-            preexec_fn=_die_with_parent(os.getpid()),  # safe: only ever in a main thread, see Supervisor.start
+            preexec_fn=die_with_parent(signal.SIGINT),
         )
-
-
-def _die_with_parent(parent: int) -> Callable[[], None]:
-    libc = ctypes.CDLL(None, use_errno=True)
-
-    def set_signal() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGINT), 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return set_signal
 
 
 def alive(pid: int) -> bool:

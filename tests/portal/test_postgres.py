@@ -199,7 +199,8 @@ def test_a_server_that_dies_ends_the_foreground_command_with_its_log_named(state
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=postgres.ROOT
     ) as process:
-        _until(lambda: postgres.running(state))
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == postgres.url(state)
         server = _server_pid(state)
         assert server is not None
         os.kill(server, signal.SIGKILL)
