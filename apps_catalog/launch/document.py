@@ -7,8 +7,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from apps_catalog.launch.findings import Finding, Json
 from apps_catalog.launch.positions import join, place, tokens
-from apps_catalog.launch.spec import Finding, Json
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 64
@@ -177,6 +177,8 @@ def _refusal(code: str, why: str, line: int, column: int) -> Finding:
 
 def bad_texts(value: Json) -> list[tuple[str, str]]:
     """Pointer and reason of every text that no program, environment or database column can hold."""
+    if not text_fault(json.dumps(value, ensure_ascii=False).replace("\\u0000", "\0")):
+        return []
     found: list[tuple[str, str]] = []
     todo: list[tuple[str, Json]] = [("", value)]
     while todo and len(found) < 20:

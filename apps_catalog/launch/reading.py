@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
+from apps_catalog.launch.findings import Finding, Json, Level
 from apps_catalog.launch.positions import join
-from apps_catalog.launch.spec import Finding, Json, Level
 
 MAX_FINDINGS = 400
 MAX_UNKNOWN = 40

@@ -10,34 +10,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from apps_catalog.launch.parameters import Parameter
-
-Level = Literal["error", "warning", "info"]
-Json = Any
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One remark on an author's file. `error` refuses the import; line and column count from 1."""
-
-    level: Level
-    code: str
-    message: str
-    pointer: str = ""
-    line: int | None = None
-    column: int | None = None
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One thing wrong with a submission, at an RFC 6901 pointer into it (`/parameters/-case`)."""
-
-    pointer: str
-    code: str
-    message: str
+from apps_catalog.launch.findings import Fault, Finding, Json, Level
+from apps_catalog.launch.parameters import Parameter
 
 
 @dataclass(frozen=True)
@@ -242,3 +218,23 @@ class RunPlan:
         """sha256 over the canonical JSON: equal plans, whatever door they came through, have equal digests."""
         text = json.dumps(self.as_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+__all__ = [
+    "Command",
+    "Fault",
+    "Finding",
+    "Json",
+    "Launch",
+    "LaunchSpec",
+    "Level",
+    "MachineSize",
+    "PlanFile",
+    "PlanLimits",
+    "PlanMount",
+    "Reading",
+    "RunPlan",
+    "Site",
+    "Submission",
+    "VaultMount",
+]

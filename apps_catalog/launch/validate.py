@@ -37,9 +37,11 @@ NOUNS = {
 
 def validate(spec: LaunchSpec, submission: Submission) -> Launch | list[Fault]:
     """The launch that a submission asks for, or everything that is wrong with it."""
-    command = spec.commands.get(submission.command) if isinstance(submission.command, str) else None
+    # What a person or client sent has any JSON type, whatever the fields of Submission promise.
+    asked: Json = submission.command
+    command = spec.commands.get(asked) if isinstance(asked, str) else None
     if command is None:
-        return [_unknown_command(spec, submission.command)]
+        return [_unknown_command(spec, asked)]
     faults: list[Fault] = []
     values = _values(spec, command, submission.parameters, faults)
     faults += _machine_faults(spec, command, submission)
@@ -113,7 +115,7 @@ def _fill(values: dict[str, Json], parameter: Parameter, given: Mapping[str, Jso
         values[key] = "" if key in given else parameter.default
 
 
-def _unknown_parameters(command: Command, given: Mapping[str, Json]) -> Iterable[Fault]:
+def _unknown_parameters(command: Command, given: Mapping[Json, Json]) -> Iterable[Fault]:
     for number, key in enumerate(key for key in given if key not in command.parameters):
         if number >= 20:
             yield Fault("/parameters", "unknown-parameter", "has more keys that this command does not know")
@@ -206,14 +208,16 @@ def _unfit_choice(parameter: Selection, value: Json) -> UnfitError:
 
 
 def _machine_faults(spec: LaunchSpec, command: Command, submission: Submission) -> Iterable[Fault]:
-    machine, globs = submission.machine, spec.machines_of(command)
+    machine: Json = submission.machine
+    nodes: Json = submission.nodes
+    globs = spec.machines_of(command)
     if not isinstance(machine, str) or not machine:
         yield Fault("/machine", "required", "choose a machine type")
     elif not any(fnmatchcase(machine, glob) for glob in globs):
         allowed = ", ".join(globs[:8])
         message = f"the machine type {_shown(machine)} is not allowed for this command; allowed are: {allowed}"
         yield Fault("/machine", "machine", message)
-    nodes, most = submission.nodes, spec.scale_max if command.scale_max is None else command.scale_max
+    most = spec.scale_max if command.scale_max is None else command.scale_max
     if not isinstance(nodes, int) or isinstance(nodes, bool):
         yield Fault("/nodes", "type", "must be a whole number")
     elif nodes < 1:
@@ -223,7 +227,8 @@ def _machine_faults(spec: LaunchSpec, command: Command, submission: Submission) 
 
 
 def _setting_faults(submission: Submission) -> Iterable[Fault]:
-    label, walltime = submission.label, submission.walltime_s
+    label: Json = submission.label
+    walltime: Json = submission.walltime_s
     if not isinstance(label, str):
         yield Fault("/label", "type", "must be a text")
     elif len(label) > MAX_LABEL:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps_catalog.launch.findings import Json
 from apps_catalog.launch.parameters.base import (
     GENERIC_KEYS,
     Hint,
@@ -17,7 +18,6 @@ from apps_catalog.launch.parameters.files import File, Upload
 from apps_catalog.launch.parameters.numeric import Float, Integer, Range
 from apps_catalog.launch.parameters.texts import Const, String
 from apps_catalog.launch.reading import Notes, Section, closest
-from apps_catalog.launch.spec import Json
 
 KINDS: dict[str, type[Parameter]] = {
     c.kind: c for c in (Const, String, Integer, Range, Float, Flag, Selection, File, Upload)

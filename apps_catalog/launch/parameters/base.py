@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self, TypedDict
 
 from apps_catalog.launch.document import text_fault
+from apps_catalog.launch.environment import name_fault
+from apps_catalog.launch.findings import Json
 from apps_catalog.launch.reading import Section
-from apps_catalog.launch.spec import Json
 
 Widget = Literal[
     "range", "select", "radio", "searchselect", "switch", "file", "upload", "integer", "float", "text", "longtext"
@@ -159,6 +160,8 @@ class Parameter(ABC):
 
     def _hint(self, widget: Widget, **more: Any) -> Hint:
         more.setdefault("default", self.default)
+        if self.variable and name_fault(self.key):
+            more["note"] = f"The program does not get this value: {self.key} {name_fault(self.key)}."
         return Hint(
             key=self.key, widget=widget, label=self.label, help=self.description, required=self.required, **more
         )

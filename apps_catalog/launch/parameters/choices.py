@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 
 from apps_catalog.launch.document import text_fault
+from apps_catalog.launch.findings import Json
 from apps_catalog.launch.parameters.base import Generic, Hint, Option, Parameter, UnfitError, Widget
 from apps_catalog.launch.reading import Section, closest, to_flag
-from apps_catalog.launch.spec import Json
 
 MAX_RADIO = 4
 MIN_SEARCH = 12

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from apps_catalog.launch.document import text_fault
+from apps_catalog.launch.findings import Json
 from apps_catalog.launch.parameters.base import MAX_WORD_BYTES, Generic, Hint, Parameter, UnfitError, checked_text
 from apps_catalog.launch.reading import Section
-from apps_catalog.launch.spec import Json
 
 VAULT_ROOT = "/data"
 UPLOAD_ROOT = "/opt"
@@ -137,7 +137,7 @@ class Upload(Parameter):
     def check_size(self, size: int) -> None:
         """Raises UnfitError for a file of more bytes than the author allows."""
         if self.size is not None and size > self.size:
-            raise UnfitError("size", f"must be at most {in_bytes(self.size)}; this file has {in_bytes(size)}")
+            raise UnfitError("size", f"must be at most {self.size} bytes ({in_bytes(self.size)}); this file has {size}")
 
     def check_name(self, name: str) -> None:
         """Raises UnfitError for a file name without one of the author's extensions."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal, localcontext
 from typing import Any, ClassVar, Self
 
+from apps_catalog.launch.findings import Json
 from apps_catalog.launch.parameters.base import Generic, Hint, Parameter, UnfitError
 from apps_catalog.launch.reading import Section, to_decimal, to_integer
-from apps_catalog.launch.spec import Json
 
 MAX_DIGITS = 100
 MAX_PRECISION = 100

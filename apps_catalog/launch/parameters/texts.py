@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from apps_catalog.launch.findings import Json
 from apps_catalog.launch.parameters.base import MAX_WORD_BYTES, Generic, Hint, Parameter, checked_text
 from apps_catalog.launch.reading import Section
-from apps_catalog.launch.spec import Json
 
 LONG_TEXT = 100
 
