@@ -21,12 +21,18 @@ class AppQuerySet(models.QuerySet["App"]):
         """Apps this person may see: published ones for everyone or for their teams; curators see all."""
         if user.curates:
             return self
-        shown = models.Q(visibility=App.Visibility.EVERYONE) | models.Q(teams__members=user)
-        return self.filter(shown, published=True).distinct()
+        theirs = App.teams.through.objects.filter(team__memberships__user=user).values("app_id")
+        return self.filter(models.Q(visibility=App.Visibility.EVERYONE) | models.Q(pk__in=theirs), published=True)
 
     def in_category(self, path: str) -> AppQuerySet:
         """Apps filed under this category path or below it."""
-        return self.filter(models.Q(categories__contains=[path]) | models.Q(category_prefixes__contains=[path]))
+        return self.filter(category_prefixes__contains=[path])
+
+    def for_lists(self) -> AppQuerySet:
+        """Rows with their default version, and without what no list shows (icon, search words, definition)."""
+        return self.select_related("default_version").defer(
+            "icon", "search", "default_version__definition", "default_version__findings"
+        )
 
 
 class App(models.Model):

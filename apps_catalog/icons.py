@@ -1,0 +1,104 @@
+"""Icons: whatever an author put into a definition becomes a PNG of ours, at most 128 x 128, or a letter tile."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import colorsys
+import hashlib
+import io
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from PIL import Image, ImageDraw, ImageFont
+
+from apps_catalog import svg
+
+EDGE = 128
+BYTES_MAX = 4 * 2**20
+PIXELS_MAX = 4096 * 4096
+FORMATS = ("PNG", "JPEG", "GIF", "ICO", "WEBP")
+BLANKS = re.compile(r"\s+")
+DATA_URL = re.compile(r"\Adata:[\w.+/;=-]{0,80},")
+
+# For the whole process, where only icons are decoded: an ICO holds images larger than its own header says.
+Image.MAX_IMAGE_PIXELS = PIXELS_MAX // 2
+
+
+@dataclass(frozen=True)
+class Icon:
+    """A PNG, or None with what is wrong; neither where the author gave no icon."""
+
+    png: bytes | None = None
+    problem: str = ""
+
+
+@lru_cache(maxsize=4)
+def draw(data: str, kind: str) -> Icon:
+    """The icon that a definition's base64 text holds. Never raises; bounded in bytes, pixels and, for SVG, in seconds."""
+    text = DATA_URL.sub("", BLANKS.sub("", data))
+    if not text:
+        return Icon()
+    if len(text) * 3 // 4 > BYTES_MAX:
+        return Icon(problem=f"The icon is larger than {BYTES_MAX // 2**20} MiB; a placeholder is shown.")
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return Icon(problem="The icon is not base64 text; a placeholder is shown. Make it with: base64 -w0 icon.png")
+    if svg.looks_like(raw, kind):
+        drawn = svg.draw(raw, EDGE)
+        if drawn is None:
+            return Icon(problem="The SVG icon could not be drawn safely; a placeholder is shown. A PNG always works.")
+        raw = drawn
+    try:
+        return Icon(png=_small_png(raw))
+    except Exception:  # noqa: BLE001 - decoders raise a dozen kinds of error on bad bytes; all mean a bad icon
+        return Icon(problem="The icon could not be read as PNG, JPEG, GIF, ICO, WebP or SVG; a placeholder is shown.")
+
+
+def _small_png(raw: bytes) -> bytes:
+    with Image.open(io.BytesIO(raw), formats=FORMATS) as image:
+        if image.width * image.height > PIXELS_MAX:
+            raise ValueError("more pixels than an icon needs")
+        image.draft("RGB", (EDGE * 2, EDGE * 2))  # lets a JPEG decode small at once
+        small = image.convert("RGBA")
+    small.thumbnail((EDGE, EDGE), Image.Resampling.LANCZOS)
+    return _as_png(small)
+
+
+def _as_png(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def digest_of(png: bytes) -> str:
+    return hashlib.sha256(png).hexdigest()
+
+
+@lru_cache(maxsize=512)
+def placeholder(name: str) -> bytes:
+    """A tile that is always the same for a name: its first letter, or a pattern where our font has no such letter."""
+    seed = hashlib.sha256(name.encode("utf-8", "replace")).digest()
+    red, green, blue = colorsys.hls_to_rgb(seed[0] / 256, 0.38, 0.45)
+    image = Image.new("RGB", (EDGE, EDGE), (int(red * 255), int(green * 255), int(blue * 255)))
+    pen = ImageDraw.Draw(image)
+    first = next((sign for sign in name if sign.isalnum()), "")
+    if first and first.isascii():
+        font = ImageFont.load_default(size=72)
+        pen.text((EDGE / 2, EDGE / 2), first.upper(), fill="white", font=font, anchor="mm")
+    else:
+        _pattern(pen, seed)
+    return _as_png(image)
+
+
+def _pattern(pen: ImageDraw.ImageDraw, seed: bytes) -> None:
+    """A mirrored pattern of 5 x 5 squares."""
+    edge = 18
+    start = (EDGE - 5 * edge) // 2
+    for row in range(5):
+        for column in range(5):
+            if seed[1 + row * 3 + min(column, 4 - column)] & 1:
+                left, top = start + column * edge, start + row * edge
+                pen.rectangle((left, top, left + edge - 1, top + edge - 1), fill="white")

@@ -1,0 +1,30 @@
+"""What may be done with the catalog: read, import, publish. Every door goes through these."""
+
+from __future__ import annotations
+
+from apps_catalog.services.importing import Imported, import_definition
+from apps_catalog.services.publishing import (
+    look_up_image,
+    make_default,
+    publish,
+    record_image,
+    retire,
+    set_image,
+    set_visibility,
+)
+from apps_catalog.services.reading import not_launchable, read_definition, spec_of
+
+__all__ = [
+    "Imported",
+    "import_definition",
+    "look_up_image",
+    "make_default",
+    "not_launchable",
+    "publish",
+    "read_definition",
+    "record_image",
+    "retire",
+    "set_image",
+    "set_visibility",
+    "spec_of",
+]
