@@ -61,8 +61,9 @@ def to_integer(raw: Json) -> int | None:
         return None
     if isinstance(raw, int):
         return raw
-    if isinstance(raw, float) and raw.is_integer():
-        return int(raw)
+    if isinstance(raw, float):
+        # Beyond 2**53 a float no longer says which whole number was meant.
+        return int(raw) if raw.is_integer() and abs(raw) <= 2**53 else None
     if isinstance(raw, str) and INTEGER_TEXT.fullmatch(raw):
         return int(raw)
     return None

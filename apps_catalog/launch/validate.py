@@ -22,6 +22,7 @@ from apps_catalog.launch.spec import Command, Fault, Json, Launch, LaunchSpec, S
 from apps_catalog.launch.walltime import MAX_WALLTIME_S
 
 MAX_LABEL = 200
+MAX_MACHINE = 200
 # Linux gives a new program 2 MiB for its words and environment together; this leaves room for the image's own.
 MAX_WORDS_BYTES = 1_500_000
 ANNOTATIONS = frozenset({"title", "description", "default"})
@@ -213,7 +214,7 @@ def _machine_faults(spec: LaunchSpec, command: Command, submission: Submission) 
     globs = spec.machines_of(command)
     if not isinstance(machine, str) or not machine:
         yield Fault("/machine", "required", "choose a machine type")
-    elif not any(fnmatchcase(machine, glob) for glob in globs):
+    elif len(machine) > MAX_MACHINE or not any(fnmatchcase(machine, glob) for glob in globs):
         allowed = ", ".join(globs[:8])
         message = f"the machine type {_shown(machine)} is not allowed for this command; allowed are: {allowed}"
         yield Fault("/machine", "machine", message)

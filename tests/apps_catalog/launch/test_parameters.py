@@ -85,6 +85,7 @@ BAD: list[tuple[dict[str, Any], Any, str, str]] = [
     ({"type": "INT", "value": 1, "min": 1, "max": 9}, "10", "maximum", "must be at most 9"),
     ({"type": "INT", "value": 1}, "1.5", "type", "must be a whole number"),
     ({"type": "INT", "value": 1}, 1.5, "type", "must be a whole number"),
+    ({"type": "INT", "value": 1}, 1e30, "type", "must be a whole number"),
     ({"type": "INT", "value": 1}, "twelve", "type", "must be a whole number"),
     ({"type": "INT", "value": 1}, "1_0", "type", "must be a whole number"),
     ({"type": "INT", "value": 1}, "١٢", "type", "must be a whole number"),

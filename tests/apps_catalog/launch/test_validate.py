@@ -66,7 +66,8 @@ def test_parameters_that_are_no_object_are_one_fault(given: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("machine", "allowed"), [("n1", True), ("n10", True), ("gpu1", True), ("N1", False), ("nx", False), ("gpu", False)]
+    ("machine", "allowed"),
+    [("n1", True), ("n10", True), ("gpu1", True), ("N1", False), ("n1" * 500, False), ("nx", False), ("gpu", False)],
 )
 def test_the_machine_must_match_one_of_the_globs(machine: str, allowed: bool) -> None:
     result = validate(SPEC, Submission("go", {"text": "t"}, machine))
