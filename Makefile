@@ -47,7 +47,7 @@ demo: .venv/product.stamp
 	@$(PYTHON_BIN) -m portal.local.demo $(if $(filter 1 yes true,$(ONCE)),--once) </dev/null
 
 run: .venv/dev.stamp
-	@$(PYTHON_BIN) -m portal.local.develop
+	@$(PYTHON_BIN) -m portal.local.demo --develop
 
 bench: .venv/dev.stamp
 	@$(PYTHON_BIN) -m bench </dev/null

@@ -1,5 +1,6 @@
 #!/bin/sh
 # The image slipway-examples:1: the examples' programs on slipway-python:bookworm (made by portal/local/base_image.sh).
+# Prints the image's id.
 # Environment: DOCKER_HOST. Exit codes: 0 done, 1 it failed.
 set -eu
 cd "$(dirname "$0")"
@@ -13,3 +14,4 @@ if ! tar -cf - --mode=a+rX Dockerfile plot.py gallery pi csv-stats word-count |
     tail -n 15 "$log" >&2
     exit 1
 fi
+docker image inspect --format '{{.Id}}' "$tag"
