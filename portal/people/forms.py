@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 
@@ -49,8 +49,7 @@ class TokenForm(forms.Form):
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        scopes = self.fields["scopes"]
-        assert isinstance(scopes, forms.MultipleChoiceField)
+        scopes = cast("forms.MultipleChoiceField", self.fields["scopes"])
         scopes.choices = [(scope, SCOPE_WORDS[scope]) for scope in scopes_for(user)]
         scopes.initial = ["read", "launch"]
 

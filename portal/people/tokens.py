@@ -41,6 +41,8 @@ def revoke(*, user: User, pk: int, request: HttpRequest | None = None) -> ApiTok
     if token is None:
         raise NotFound("You have no such token. Yours are listed on the page Account, Tokens.")
     if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
-        audit("token.revoked", request=request, actor=user, target=token.prefix)
+        audit(
+            "token.revoked", request=request, actor=None if request else user, target=token.prefix, owner=user.username
+        )
         token.refresh_from_db()
     return token

@@ -43,6 +43,7 @@ STATUS_TITLES = {
     413: "That is too large",
     422: "Something needs fixing",
 }
+SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 STATUS_ICONS = {403: "lock", 404: "search", 409: "hourglass", 413: "archive"}
 
 
@@ -126,15 +127,11 @@ def binsize(size: float | None) -> str:
     """Bytes in binary units: 999 B, 1.5 KiB, 12 MiB."""
     if size is None:
         return ""
-    value = float(size)
-    if abs(value) < 1024:
-        return f"{int(value)} B"
-    unit = "B"
-    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
-        value /= 1024
-        if abs(value) < 1024:
-            break
-    return f"{value:.1f} {unit}" if abs(value) < 10 else f"{value:.0f} {unit}"
+    value, exponent = float(size), 0
+    while abs(value) >= 1024 and exponent < len(SIZE_UNITS) - 1:
+        value, exponent = value / 1024, exponent + 1
+    places = 1 if exponent and abs(value) < 10 else 0
+    return f"{value:.{places}f} {SIZE_UNITS[exponent]}"
 
 
 @register.filter
@@ -203,4 +200,3 @@ def plain_entry(field: BoundField) -> SafeString:
 def safe_help(text: object) -> str:
     """Help texts of Django's password validators are HTML lists: their words, without the markup."""
     return " ".join(strip_tags(str(text).replace("</li>", " ")).split())
-

@@ -86,7 +86,9 @@ def _password(options: dict[str, Any], person: User) -> str | None:
     if not options["password_file"]:
         return None
     try:
-        text = sys.stdin.read() if options["password_file"] == "-" else Path(options["password_file"]).read_text("utf-8")
+        text = (
+            sys.stdin.read() if options["password_file"] == "-" else Path(options["password_file"]).read_text("utf-8")
+        )
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"The password file can't be read: {error}")
     password = text.removesuffix("\n").removesuffix("\r")
