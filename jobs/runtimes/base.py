@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 
-class RuntimeFault(Exception):  # noqa: N818 - a word of the protocol, as Fault is in the validator
+class RuntimeFault(Exception):
     """The engine could not do what was asked. str = what happened and what to do; `retry` where another try can help."""
 
     def __init__(self, message: str, *, code: str, retry: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,6 +58,7 @@ class DockerRuntime:
     def __init__(self, base_url: str | None = None, *, registries: tuple[str, ...] = ("docker.io",)) -> None:
         self._options: dict[str, Any] = {"base_url": base_url} if base_url else {**kwargs_from_env()}
         self.url: str = self._options.get("base_url") or f"unix://{DEFAULT_SOCKET}"
+        self._socket = self.url.removeprefix("unix://")
         self._registries = registries
         self._lock = threading.Lock()
         self._clients: tuple[_Client, _Client] | None = None
@@ -72,7 +74,7 @@ class DockerRuntime:
 
     def create(self, spec: ContainerSpec) -> Handle:
         """The first half of start. A name that is taken gives an adopted handle, whatever that container's state."""
-        config = container_config(spec, socket=self.url.removeprefix("unix://"))
+        config = container_config(spec, socket=self._socket)
         with self._engine():
             try:
                 made = self._call.create_container_from_config(config, name=spec.name)
@@ -290,11 +292,19 @@ class DockerRuntime:
         """One client for calls and one, without a read timeout, for what blocks as long as a job lasts."""
         with self._lock:
             if self._clients is None:
+                self._knock()
                 options = {**self._options, "max_pool_size": _MAX_CONNECTIONS}
                 call: _Client = APIClient(version="auto", timeout=_CALL_TIMEOUT_S, **options)
                 no_timeout: Any = None
                 self._clients = (call, APIClient(version=call.api_version, timeout=no_timeout, **options))
             return self._clients
+
+    def _knock(self) -> None:
+        """Raise OSError where nobody listens: the SDK leaks a socket for each try that fails."""
+        if self.url.startswith("unix://"):
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(_CALL_TIMEOUT_S)
+                probe.connect(self._socket)
 
     def _get(self, handle: Handle, what: str, params: dict[str, Any]) -> requests.Response:
         """The SDK's own logs() inspects first, and turns `since` into whole seconds or a float."""

@@ -26,12 +26,15 @@ from jobs.runtimes.base import (
     refuse_unsound,
 )
 
+Stream = Literal["stdout", "stderr"]
+_STDOUT: Stream = "stdout"
+
 
 @dataclass(frozen=True)
 class FakeProgram:
     """What a container will do. `lines` come evenly over `duration_s`; bytes go to stdout."""
 
-    lines: tuple[bytes | tuple[Literal["stdout", "stderr"], bytes], ...] = ()
+    lines: tuple[bytes | tuple[Stream, bytes], ...] = ()
     exit_code: int = 0
     duration_s: float = 0.0
     oom: bool = False
@@ -169,7 +172,7 @@ class FakeRuntime:
         container.started, container.started_ns = time.monotonic(), time.time_ns()
         step_s = program.duration_s / (len(program.lines) + 1)
         for index, line in enumerate(program.lines, start=1):
-            stream, data = ("stdout", line) if isinstance(line, bytes) else line
+            stream, data = (_STDOUT, line) if isinstance(line, bytes) else line
             after_s = step_s * index
             stamp = _stamp(container.started_ns + round(after_s * 1e9) + index)
             for piece in _pieces(data):
@@ -261,7 +264,11 @@ class FakeRuntime:
                 ran_s, program = time.monotonic() - found.started, found.program
             yield Usage(ran_s * program.cpu_share, program.memory_bytes, program.memory_bytes, pids=1)
             with self._changed:
-                self._changed.wait(min(self._sample_every_s, max(0.0, found.ends - time.monotonic())))
+                self._pause(found)
+
+    def _pause(self, container: _Container) -> None:
+        left_s = min(self._sample_every_s, max(0.0, container.ends - time.monotonic()))
+        self._changed.wait_for(lambda: self._is_away or time.monotonic() >= container.ends, left_s)
 
     def owned(self, label: str, value: str) -> list[Handle]:
         with self._changed:

@@ -42,7 +42,7 @@ def parse(text: str) -> Reference:
         raise ValueError(f"{text!r} has a digest that is not sha256 and 64 hexadecimal digits")
     first, slash, path = rest.partition("/")
     # The first part is a host only if it could not be a part of a Docker Hub name.
-    if slash and ("." in first or ":" in first or first == "localhost" or first != first.lower()):
+    if slash and ("." in first or ":" in first or first == "localhost"):
         registry, rest = first, path
     else:
         registry = DEFAULT_REGISTRY
