@@ -1,0 +1,112 @@
+"""Uploads: files sent for a parameter, in the store until a job uses them or they expire."""
+
+from __future__ import annotations
+
+import binascii
+import os
+import unicodedata
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from apps_catalog.launch.parameters.files import in_bytes
+from jobs import identity, store
+from jobs.models import Upload
+from portal.errors import Invalid, TooLarge
+from portal.people.models import User
+
+BASE64_PIECE = 4 * 2**18  # a multiple of four, so that every piece but the last stands for whole bytes
+
+
+def receive(*, owner: User, name: str, chunks: Iterable[bytes], limit_bytes: int) -> Upload:
+    """Stream a file into the store. Raises TooLarge or Full, and then neither bytes nor a usable row are left."""
+    key = uuid.uuid4()
+    stored = f"uploads/{key.hex[:2]}/{key.hex}"
+    upload = Upload.objects.create(
+        id=key,
+        owner=owner,
+        name=shown_name(name),
+        stored=stored,
+        expires_at=timezone.now() + timedelta(hours=settings.UPLOAD_KEEP_HOURS),
+    )
+    try:
+        put = store.put(
+            default_storage, stored, chunks, limit_bytes=min(limit_bytes, settings.UPLOAD_LIMIT_MIB * 2**20)
+        )
+        _share(path_of(upload))
+    except BaseException:
+        upload.delete()
+        raise
+    upload.size, upload.sha256, upload.complete = put.size, put.sha256, True
+    upload.save(update_fields=["size", "sha256", "complete"])
+    return upload
+
+
+def from_base64(*, owner: User, name: str, text: str, limit_bytes: int) -> Upload:
+    """The same from strict base64 text (RFC 4648 section 4, no line breaks). Raises Invalid or TooLarge."""
+    if len(text) > -(-limit_bytes // 3) * 4:
+        raise TooLarge(f"The file has more than {in_bytes(limit_bytes)}, which is the most allowed here.")
+    return receive(owner=owner, name=name, chunks=_decoded(text), limit_bytes=limit_bytes)
+
+
+def _decoded(text: str) -> Iterator[bytes]:
+    for start in range(0, len(text), BASE64_PIECE):
+        piece = text[start : start + BASE64_PIECE]
+        ends_early = "=" in piece and start + BASE64_PIECE < len(text)
+        try:
+            content = binascii.a2b_base64(piece, strict_mode=True)
+        except ValueError:
+            ends_early, content = True, b""
+        if ends_early:
+            raise Invalid("The file's content is not base64 text. Encode the file with base64, without line breaks.")
+        yield content
+
+
+def shown_name(name: str) -> str:
+    """What a file is called on pages: the last part of what the browser said, as one line of at most 255 characters."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    kept = "".join(one for one in last if unicodedata.category(one) not in ("Cc", "Cs", "Zl", "Zp")).strip()
+    return kept[:255] or "file"
+
+
+def check_extension(name: str, accept: Sequence[str]) -> None:
+    """Raises Invalid unless `accept` is empty or the name ends, in any case, in one of its extensions (`.json`)."""
+    if accept and not name.lower().endswith(tuple(one.lower() for one in accept)):
+        raise Invalid(f"'{shown_name(name)}' does not end in {' or '.join(accept)}. Choose such a file.")
+
+
+def open_upload(upload: Upload) -> BinaryIO:
+    return cast("BinaryIO", default_storage.open(upload.stored))
+
+
+def path_of(upload: Upload) -> Path:
+    """Where the file lies, for a host that sees the store to mount it."""
+    return Path(default_storage.path(upload.stored))
+
+
+def _share(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        identity.share_file(fd)
+    finally:
+        os.close(fd)
+
+
+def purge_expired(*, at_most: int = 500) -> int:
+    """Remove uploads past their time that no job uses; gives how many. A row that a submit holds locked is left alone."""
+    with transaction.atomic():
+        expired = Upload.objects.filter(expires_at__lt=Now(), jobs=None).order_by("expires_at")
+        rows = list(expired.select_for_update(skip_locked=True, of=("self",))[:at_most])
+        Upload.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    for row in rows:
+        if row.stored:
+            default_storage.delete(row.stored)
+    return len(rows)
