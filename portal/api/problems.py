@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from portal.errors import PortalError
 
+logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
+AWAY = "The database does not answer just now. Try again in some seconds."
 
 
 def problem(status: int, code: str, detail: str, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
@@ -67,7 +73,39 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
                 headers["WWW-Authenticate"] = error.auth_header
             if getattr(error, "wait", None):
                 headers["Retry-After"] = str(int(error.wait))
+        case RequestDataTooBig():
+            limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
+            body = problem(413, "too_large", f"The body is longer than {limit} MiB. Send files as uploads.")
+        case SuspiciousOperation() | UnreadablePostError():
+            body = problem(400, "refused", "The request is malformed and was refused.")
+        case OperationalError() | InterfaceError():
+            logger.warning("The database did not answer an API request: %s", error)
+            body = problem(503, "unavailable", AWAY)
+            headers["Retry-After"] = "5"
         case _:
             return None
     set_rollback()
     return Response(body, status=body["status"], headers=headers, content_type=MEDIA_TYPE)
+
+
+def problem_response(status: int, code: str, detail: str) -> HttpResponse:
+    """A problem outside of DRF."""
+    return JsonResponse(problem(status, code, detail), status=status, content_type=MEDIA_TYPE)
+
+
+class ApiProblems:
+    """Middleware: under /api/ an error that became a page (a bug, a refused host name, CSRF) is problem+json all the same."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        is_page = response.status_code >= 400 and response.get("Content-Type", "").startswith("text/html")
+        if not (is_page and request.path_info.startswith("/api/")):
+            return response
+        if response.status_code >= 500:
+            number = request.META.get("REQUEST_ID", "")
+            detail = f"Something broke here. The log has the reason, under request {number}: tell an administrator."
+            return problem_response(response.status_code, "broken", detail)
+        return problem_response(response.status_code, "refused", "The request was refused before it was read.")

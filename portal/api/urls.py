@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import include, path, re_path
+
+from portal.api import docs, tokens, views
 
 app_name = "api"
-urlpatterns: list[URLPattern] = []
+v1 = [
+    path("schema/", docs.Schema.as_view(), name="schema"),
+    path("tokens", tokens.Tokens.as_view(), name="tokens"),
+    path("tokens/<int:pk>", tokens.Token.as_view(), name="token"),
+    path("", include("apps_catalog.api")),
+    path("", include("jobs.api.urls")),
+]
+urlpatterns = [
+    path("docs/", docs.page, name="docs"),
+    path("v1/", include(v1)),
+    re_path("", views.unknown, name="unknown"),
+]

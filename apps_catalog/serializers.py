@@ -1,0 +1,163 @@
+"""What the API shows of apps and versions."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+
+from apps_catalog import services
+from apps_catalog.launch.schema import command_schema
+from apps_catalog.models import App, Version
+from portal.api.fields import Body, Flag, Text
+
+
+class AppQuery(serializers.Serializer[Any]):
+    q = serializers.CharField(
+        max_length=200, required=False, help_text="Words of the name, summary, author or category."
+    )
+    category = serializers.CharField(max_length=300, required=False, help_text="A category path, or one above it.")
+
+
+class AppRead(serializers.ModelSerializer[App]):
+    version = serializers.CharField(
+        source="default_version.label", allow_null=True, default=None, help_text="The label of the default version."
+    )
+    not_launchable = serializers.SerializerMethodField(help_text="Why it can't be launched now; empty when it can.")
+
+    class Meta:
+        model = App
+        fields: ClassVar = (
+            "slug",
+            "name",
+            "summary",
+            "author",
+            "kind",
+            "categories",
+            "version",
+            "not_launchable",
+            "published",
+            "updated_at",
+        )
+        read_only_fields = fields
+
+    def get_not_launchable(self, app: App) -> str:
+        if app.default_version is None:
+            return "No version of it is published."
+        return services.not_launchable(app.default_version)
+
+
+class CommandRead(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    machines = serializers.ListField(child=serializers.CharField(), help_text="Globs over machine type names.")
+
+
+class VersionBrief(serializers.ModelSerializer[Version]):
+    class Meta:
+        model = Version
+        fields: ClassVar = ("label", "state", "published_at")
+        read_only_fields = fields
+
+
+class AppDetail(AppRead):
+    commands = serializers.SerializerMethodField(help_text="Of the default version.")
+    versions = serializers.SerializerMethodField(help_text="The newest first.")
+
+    class Meta(AppRead.Meta):
+        fields: ClassVar = (*AppRead.Meta.fields, "commands", "versions")
+        read_only_fields = fields
+
+    def get_commands(self, app: App) -> CommandRead(many=True):  # type: ignore[valid-type]  # read by drf-spectacular
+        return commands_of(app.default_version) if app.default_version else []
+
+    def get_versions(self, app: App) -> VersionBrief(many=True):  # type: ignore[valid-type]
+        return VersionBrief(self.context["versions"], many=True).data
+
+
+class FindingRead(serializers.Serializer[Any]):
+    level = serializers.ChoiceField(choices=("error", "warning", "info"))
+    code = serializers.CharField()
+    message = serializers.CharField()
+    pointer = serializers.CharField(allow_blank=True)
+    line = serializers.IntegerField(allow_null=True)
+    column = serializers.IntegerField(allow_null=True)
+
+
+class VersionRead(serializers.ModelSerializer[Version]):
+    app = serializers.CharField(source="app.slug")
+    not_launchable = serializers.SerializerMethodField(help_text="Why it can't be launched now; empty when it can.")
+    commands = serializers.SerializerMethodField()
+    findings = FindingRead(many=True)
+
+    class Meta:
+        model = Version
+        fields: ClassVar = (
+            "app",
+            "label",
+            "state",
+            "digest",
+            "image",
+            "image_pinned",
+            "image_state",
+            "image_message",
+            "not_launchable",
+            "commands",
+            "findings",
+            "definition",
+            "created_at",
+            "published_at",
+        )
+        read_only_fields = fields
+
+    def get_not_launchable(self, version: Version) -> str:
+        return services.not_launchable(version)
+
+    def get_commands(self, version: Version) -> CommandRead(many=True):  # type: ignore[valid-type]
+        return commands_of(version)
+
+
+class SchemaRead(serializers.Serializer[Any]):
+    app = serializers.CharField()
+    version = serializers.CharField()
+    digest = serializers.CharField(help_text="sha256 of the definition.")
+    commands = serializers.DictField(
+        child=serializers.DictField(), help_text="Command key to the JSON Schema (2020-12) of its parameters."
+    )
+
+
+class ImportNew(Body):
+    definition = Text(
+        max_length=8 * 2**20, trim_whitespace=False, help_text="The AppDef.json, to the letter, as one text."
+    )
+    image = Text(max_length=500, required=False, default="", allow_blank=True, help_text="Container image.")
+    slug = Text(
+        max_length=80,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Of the app that gets the version; a new app, where none has it. Empty: by name and author.",
+    )
+    label = Text(max_length=40, required=False, default="", allow_blank=True, help_text="Label of the version.")
+    dry_run = Flag(required=False, default=False, help_text="Only read it and say what was found.")
+
+
+class Imported(serializers.Serializer[Any]):
+    created = serializers.BooleanField(help_text="False when nothing was written: a dry run, or it was there already.")
+    app = serializers.CharField(allow_null=True)
+    version = serializers.CharField(allow_null=True)
+    findings = FindingRead(many=True)
+
+
+def commands_of(version: Version) -> list[dict[str, Any]]:
+    spec = services.spec_of(version)
+    return [
+        {"key": c.key, "name": c.name, "description": c.description, "machines": spec.machines_of(c)}
+        for c in spec.commands.values()
+    ]
+
+
+def schemas_of(version: Version) -> dict[str, Any]:
+    spec = services.spec_of(version)
+    return {key: command_schema(command) for key, command in spec.commands.items()}

@@ -1,0 +1,1 @@
+"""Jobs, machines and files over the API."""

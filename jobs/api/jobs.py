@@ -1,0 +1,193 @@
+"""Jobs over the API: judge, create, list, read and cancel."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps_catalog.api import find_app
+from apps_catalog.models import App, Version
+from jobs import services
+from jobs.api import submissions
+from jobs.models import Job
+from jobs.placement import why_waiting
+from jobs.serializers import JobNew, JobQuery, JobRead, PlanRead, SubmissionNew, Verdict
+from jobs.states import JobState
+from portal.api.pages import Keyset, listed, query
+from portal.api.views import PortalView, person
+from portal.errors import Invalid, NotFound
+from portal.people.models import User
+
+KEY = re.compile(r"[\x21-\x7e]{1,200}")
+SHOWN = ("version__app", "machine_type", "vault", "owner", "team")
+HEAVY = ("plan", "version__definition", "version__findings", "version__app__icon", "version__app__search")
+
+
+def shown(rows: QuerySet[Job]) -> QuerySet[Job]:
+    """With all that a representation needs, in one query, and without what it doesn't."""
+    return rows.select_related(*SHOWN).defer(*HEAVY)
+
+
+def find_job(user: User, number: int) -> Job:
+    """The job, if this person may see it."""
+    job = shown(Job.objects.visible_to(user)).filter(number=number).first()
+    if job is None:
+        raise NotFound(f"There is no job {number} that you may see. Your jobs are listed at /api/v1/jobs.")
+    return job
+
+
+def represent(job: Job) -> dict[str, Any]:
+    """One job in full; a queued one says why it waits."""
+    found: dict[str, Any] = dict(JobRead(job).data)
+    if job.state == JobState.QUEUED:
+        found["reason"] = why_waiting(job) or found["reason"]
+    return found
+
+
+class Validate(PortalView):
+    @extend_schema(
+        tags=["apps"],
+        summary="Judge a submission",
+        description="Faults, or the resolved plan with an estimate. Nothing is written. `app` may be left out.",
+        request=SubmissionNew(partial=True),
+        responses=Verdict,
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        find_app(person(request), slug)
+        asked = SubmissionNew(data={**self.body(request), "app": slug})
+        asked.is_valid(raise_exception=True)
+        known = submissions.read(asked.validated_data, person(request))
+        preview = services.preview(owner=person(request), version=known.version, submission=known.submission)
+        faults = [{"pointer": f.pointer, "code": f.code, "message": f.message} for f in preview.faults]
+        return Response({"valid": not faults, "faults": faults, **submissions.planned(preview)})
+
+
+class Jobs(PortalView):
+    scopes: ClassVar = {"POST": "launch"}
+
+    @extend_schema(
+        tags=["jobs"],
+        summary="List jobs",
+        description="The newest first. In a list, `reason` of a queued job is empty: see the queue, or the job.",
+        **listed(JobRead, JobQuery),
+    )
+    def get(self, request: Request) -> Response:
+        pages = Keyset("-number")
+        found = pages.page(shown(_filtered(person(request), query(JobQuery, request))), request)
+        return pages.answer(JobRead(found, many=True).data)
+
+    @extend_schema(
+        tags=["jobs"],
+        summary="Create a job",
+        description="With an Idempotency-Key, the same body gives the first job again (200), and another body is a 422 "
+        "with the code `idempotency_mismatch`. With `dry_run` nothing is written: 200 with the plan.",
+        parameters=[
+            OpenApiParameter(
+                "Idempotency-Key", str, OpenApiParameter.HEADER, description="Up to 200 visible characters."
+            ),
+            OpenApiParameter(
+                "Idempotent-Replay",
+                str,
+                OpenApiParameter.HEADER,
+                response=[200],
+                description="true: the first job again.",
+            ),
+            OpenApiParameter("Location", OpenApiTypes.URI_REF, OpenApiParameter.HEADER, response=[201]),
+        ],
+        request=JobNew,
+        responses={
+            200: OpenApiResponse(
+                PolymorphicProxySerializer("JobOrPlan", serializers=[JobRead, PlanRead], resource_type_field_name=None),
+                description="The first job again, or the plan of a dry run.",
+            ),
+            201: JobRead,
+        },
+    )
+    def post(self, request: Request) -> Response:
+        asked = JobNew(data=self.body(request))
+        asked.is_valid(raise_exception=True)
+        wanted = asked.validated_data
+        known = submissions.read(wanted, person(request))
+        if wanted["dry_run"]:
+            return Response(_rehearsed(person(request), known))
+        key = _key(request)
+        done = services.submit(
+            owner=person(request),
+            version=known.version,
+            submission=known.submission,
+            team=known.team,
+            priority=wanted["priority"],
+            notify=wanted["notify"],
+            key=key,
+            body_digest=submissions.digest_of(request.data) if key else "",
+            via="api",
+        )
+        headers = {"Idempotent-Replay": "true"} if done.replayed else {"Location": f"/api/v1/jobs/{done.job.number}"}
+        job = find_job(person(request), done.job.number) if done.replayed else done.job
+        return Response(dict(JobRead(job).data), status=200 if done.replayed else 201, headers=headers)
+
+
+def _filtered(user: User, asked: dict[str, Any]) -> QuerySet[Job]:
+    match asked["whose"]:
+        case "mine":
+            rows = Job.objects.filter(owner=user)
+        case "team":
+            rows = Job.objects.filter(team_id__in=list(user.memberships.values_list("team_id", flat=True)))
+        case _:
+            rows = Job.objects.visible_to(user)
+    if "state" in asked:
+        rows = rows.filter(state__in=asked["state"])
+    if "app" in asked:
+        apps = App.objects.visible_to(user).filter(slug=asked["app"])
+        rows = rows.filter(version_id__in=list(Version.objects.filter(app__in=apps).values_list("pk", flat=True)))
+    if "label" in asked:
+        rows = rows.filter(label__icontains=asked["label"])
+    if "created_after" in asked:
+        rows = rows.filter(created_at__gt=asked["created_after"])
+    if "created_before" in asked:
+        rows = rows.filter(created_at__lt=asked["created_before"])
+    return rows
+
+
+def _rehearsed(user: User, known: submissions.Asked) -> dict[str, Any]:
+    preview = services.preview(owner=user, version=known.version, submission=known.submission)
+    if preview.plan is None or preview.faults:
+        count = len(preview.faults)
+        things = f"{count} things" if count != 1 else "1 thing"
+        raise Invalid(f"{things} to fix before launching.", faults=preview.faults)
+    return submissions.planned(preview)
+
+
+def _key(request: Request) -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if key and not KEY.fullmatch(key):
+        raise Invalid("An Idempotency-Key has 1 to 200 visible ASCII characters, e.g. a UUID.", code="bad_key")
+    return key
+
+
+class JobView(PortalView):
+    @extend_schema(tags=["jobs"], summary="Read a job", responses=JobRead)
+    def get(self, request: Request, number: int) -> Response:
+        return Response(represent(find_job(person(request), number)))
+
+
+class JobCancel(PortalView):
+    scopes: ClassVar = {"POST": "launch"}
+
+    @extend_schema(
+        tags=["jobs"],
+        summary="Cancel a job",
+        description="A queued job ends at once; a running one as soon as its host has stopped it.",
+        request=None,
+        responses=JobRead,
+    )
+    def post(self, request: Request, number: int) -> Response:
+        user = person(request)
+        services.cancel(job=find_job(user, number), actor=user)
+        return Response(represent(find_job(user, number)))

@@ -1,0 +1,26 @@
+"""Addresses of jobs, machines and files under /api/v1/."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from jobs.api import files, jobs, machines, output
+
+urlpatterns = [
+    path("apps/<slug:slug>/validate", jobs.Validate.as_view(), name="validate"),
+    path("jobs", jobs.Jobs.as_view(), name="jobs"),
+    path("jobs/<int:number>", jobs.JobView.as_view(), name="job"),
+    path("jobs/<int:number>/cancel", jobs.JobCancel.as_view(), name="job-cancel"),
+    path("jobs/<int:number>/events", output.JobEvents.as_view(), name="job-events"),
+    path("jobs/<int:number>/log", output.JobLog.as_view(), name="job-log"),
+    path("jobs/<int:number>/results", output.JobResults.as_view(), name="job-results"),
+    path("jobs/<int:number>/results/<path:path>", output.JobResult.as_view(), name="job-result"),
+    path("machines", machines.Machines.as_view(), name="machines"),
+    path("hosts", machines.Hosts.as_view(), name="hosts"),
+    path("queue", machines.Queue.as_view(), name="queue"),
+    path("vaults", files.Vaults.as_view(), name="vaults"),
+    path("vaults/<str:name>/files", files.VaultFolder.as_view(), name="vault-folder"),
+    path("vaults/<str:name>/files/<path:path>", files.VaultFiles.as_view(), name="vault-files"),
+    path("uploads", files.Uploads.as_view(), name="uploads"),
+    path("uploads/<uuid:pk>", files.UploadView.as_view(), name="upload"),
+]

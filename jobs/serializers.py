@@ -1,0 +1,249 @@
+"""What the API takes and shows of jobs, machines and hosts."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+
+from jobs.models import Host, Job, JobEvent, MachineType, Result
+from jobs.placement import MachineState
+from jobs.states import JobState
+from portal.api.fields import Body, Flag, Text, Whole
+
+WALLTIME_MAX_S = 2**31 - 1
+
+
+class SubmissionNew(Body):
+    """What to run. Only `app` must be there; what else must be depends on the app."""
+
+    app = Text(max_length=80, help_text="Slug of the app.")
+    version = Text(
+        max_length=40, required=False, default="", allow_blank=True, help_text="Label; the default version, if empty."
+    )
+    command = Text(
+        max_length=300,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Key; not needed when there is only one.",
+    )
+    parameters = serializers.DictField(
+        required=False, default=dict, help_text="Values by key, as the command's JSON Schema says."
+    )
+    machine = Text(max_length=40, required=False, default="", allow_blank=True, help_text="Name of a machine type.")
+    nodes = Whole(min_value=1, max_value=100_000, required=False, default=1)
+    vault = Text(
+        max_length=60, required=False, default="", allow_blank=True, help_text="Name of a vault, seen as /data."
+    )
+    vault_readonly = Flag(required=False, default=False)
+    label = Text(max_length=200, required=False, default="", allow_blank=True)
+    walltime_s = Whole(min_value=1, max_value=WALLTIME_MAX_S, required=False, allow_null=True, default=None)
+    priority = Whole(min_value=-100, max_value=100, required=False, default=0)
+    notify = Flag(required=False, default=False, help_text="Send a mail when it has ended.")
+    team = Text(
+        max_length=60,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Slug of a team of yours that may see it.",
+    )
+
+
+class JobNew(SubmissionNew):
+    """A submission, or a rehearsal of one."""
+
+    dry_run = Flag(required=False, default=False, help_text="Only judge and plan it; nothing is written.")
+
+
+class JobQuery(serializers.Serializer[Any]):
+    whose = serializers.ChoiceField(
+        choices=("mine", "team", "all"),
+        default="mine",
+        help_text="Yours; those shared with your teams; all (for operators: everyone's).",
+    )
+    state = serializers.CharField(max_length=100, required=False, help_text="One state, or several with commas.")
+    app = serializers.CharField(max_length=80, required=False, help_text="Slug of an app.")
+    label = serializers.CharField(max_length=200, required=False, help_text="Part of the label.")
+    created_after = serializers.DateTimeField(required=False)
+    created_before = serializers.DateTimeField(required=False)
+
+    def validate_state(self, text: str) -> list[str]:
+        states = [word.strip() for word in text.split(",") if word.strip()]
+        if unknown := [word for word in states if word not in set(JobState)]:
+            raise serializers.ValidationError(f"'{unknown[0]}' is not a state. Known are: {', '.join(JobState)}.")
+        return states
+
+
+class JobRead(serializers.ModelSerializer[Job]):
+    app = serializers.CharField(source="version.app.slug")
+    version = serializers.CharField(source="version.label")
+    owner = serializers.CharField(source="owner.username")
+    team = serializers.CharField(source="team.slug", allow_null=True, default=None)
+    machine = serializers.CharField(source="machine_type.name")
+    vault = serializers.CharField(source="vault.name", allow_null=True, default=None)
+    parameters = serializers.DictField()
+    retry_of = serializers.IntegerField(source="retry_of_id", allow_null=True)
+    duration_s = serializers.SerializerMethodField(help_text="From start to end; null before it has ended.")
+    links = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Job
+        fields: ClassVar = (
+            "number",
+            "state",
+            "reason",
+            "failure_class",
+            "exit_code",
+            "app",
+            "version",
+            "command",
+            "parameters",
+            "machine",
+            "vault",
+            "vault_readonly",
+            "label",
+            "owner",
+            "team",
+            "priority",
+            "walltime_s",
+            "notify",
+            "plan_digest",
+            "tasks_total",
+            "tasks_done",
+            "retry_of",
+            "cancel_requested_at",
+            "created_at",
+            "started_at",
+            "finished_at",
+            "duration_s",
+            "links",
+        )
+        read_only_fields = fields
+
+    def get_duration_s(self, job: Job) -> float | None:
+        if job.started_at is None or job.finished_at is None:
+            return None
+        return round((job.finished_at - job.started_at).total_seconds(), 3)
+
+    def get_links(self, job: Job) -> dict[str, str]:
+        at = f"/api/v1/jobs/{job.number}"
+        return {
+            "self": at,
+            "page": f"/jobs/{job.number}/",
+            "events": f"{at}/events",
+            "log": f"{at}/log",
+            "results": f"{at}/results",
+            "cancel": f"{at}/cancel",
+        }
+
+
+class FaultRead(serializers.Serializer[Any]):
+    pointer = serializers.CharField(allow_blank=True)
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class EstimateRead(serializers.Serializer[Any]):
+    walltime_s = serializers.IntegerField(help_text="After this long it is stopped.")
+    cost_max = serializers.CharField(help_text="Price of the machine type for the whole walltime.")
+
+
+class PlanRead(serializers.Serializer[Any]):
+    """Nothing was written: what would be run."""
+
+    machine = serializers.CharField(help_text="The machine type it would run on.")
+    plan = serializers.DictField(help_text="Image, argv, environment, files, mounts, user and limits.")
+    plan_digest = serializers.CharField(help_text="The same for every door that asks for the same.")
+    estimate = EstimateRead()
+
+
+class Verdict(serializers.Serializer[Any]):
+    valid = serializers.BooleanField()
+    faults = FaultRead(many=True)
+    machine = serializers.CharField(allow_null=True)
+    plan = serializers.DictField(allow_null=True)
+    plan_digest = serializers.CharField(allow_null=True)
+    estimate = EstimateRead(allow_null=True)
+
+
+class EventRead(serializers.ModelSerializer[JobEvent]):
+    class Meta:
+        model = JobEvent
+        fields: ClassVar = ("id", "at", "kind", "message")
+        read_only_fields = fields
+
+
+class LogQuery(serializers.Serializer[Any]):
+    offset = serializers.IntegerField(min_value=0, max_value=2**53, default=0, help_text="First byte wanted.")
+    limit = serializers.IntegerField(min_value=1, max_value=2**20, default=2**18, help_text="Bytes at most.")
+    task = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0, help_text="Index of the task.")
+    attempt = serializers.IntegerField(
+        min_value=1, max_value=2**31 - 1, required=False, help_text="Number of the attempt; the last, if left out."
+    )
+
+
+class ResultRead(serializers.ModelSerializer[Result]):
+    task = serializers.IntegerField(source="task.index")
+
+    class Meta:
+        model = Result
+        fields: ClassVar = ("path", "task", "size", "sha256", "media_type", "skipped")
+        read_only_fields = fields
+
+
+class MachineRead(serializers.ModelSerializer[MachineType]):
+    class Meta:
+        model = MachineType
+        fields: ClassVar = (
+            "name",
+            "description",
+            "cores",
+            "ram_mib",
+            "gpus",
+            "disk_mib",
+            "network",
+            "requires",
+            "price_per_hour",
+        )
+        read_only_fields = fields
+
+
+class MachineStateRead(serializers.Serializer[MachineState]):
+    machine = MachineRead()
+    slots = serializers.IntegerField()
+    busy = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=("free", "busy", "full", "none"))
+    reason = serializers.CharField()
+
+
+class HostRead(serializers.ModelSerializer[Host]):
+    serves = serializers.DictField(child=serializers.IntegerField(), help_text="Machine type to slots.")
+    alive = serializers.BooleanField(help_text="Its heartbeat is recent.")
+    running = serializers.IntegerField(help_text="Slots in use.")
+
+    class Meta:
+        model = Host
+        fields: ClassVar = (
+            "name",
+            "tags",
+            "serves",
+            "mounts",
+            "alive",
+            "running",
+            "draining",
+            "engine",
+            "engine_fault",
+            "started_at",
+            "heartbeat_at",
+        )
+        read_only_fields = fields
+
+
+class WaitingRead(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    label = serializers.CharField(allow_blank=True)
+    app = serializers.CharField(source="version.app.slug")
+    machine = serializers.CharField(source="machine_type.name")
+    created_at = serializers.DateTimeField()
+    reason = serializers.CharField(help_text="Why it waits, in a sentence.")
