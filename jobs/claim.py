@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
@@ -16,7 +17,7 @@ from jobs.states import ATTEMPT_OPEN, JobState, TaskState
 # The best ready task of one machine type, if this incarnation of this host may take it now. `task_claim` is the index.
 BEST = """
 SELECT task.id FROM jobs_task task
-WHERE task.machine_type_id = %(machine)s AND task.state = 'ready' AND task.ready_at <= now()
+WHERE task.machine_type_id = %(machine)s AND task.state = 'ready' AND task.ready_at <= clock_timestamp()
   AND EXISTS (
     SELECT 1 FROM jobs_host host, jobs_machinetype machine
     WHERE host.id = %(host)s AND host.incarnation = %(incarnation)s AND NOT host.draining
@@ -27,7 +28,7 @@ LIMIT 1 FOR UPDATE OF task SKIP LOCKED
 READY_TYPES = """
 SELECT machine.id FROM jobs_machinetype machine WHERE machine.id = ANY(%s) AND EXISTS (
   SELECT 1 FROM jobs_task task
-  WHERE task.machine_type_id = machine.id AND task.state = 'ready' AND task.ready_at <= now())
+  WHERE task.machine_type_id = machine.id AND task.state = 'ready' AND task.ready_at <= clock_timestamp())
 """
 
 
@@ -40,7 +41,7 @@ def claim(*, host: Host, incarnation: uuid.UUID, machine_id: int, slot: int, pre
     with transaction.atomic():
         while True:
             with connection.cursor() as cursor:
-                names = {"machine": machine_id, "host": host.pk, "incarnation": incarnation}
+                names: dict[str, Any] = {"machine": machine_id, "host": host.pk, "incarnation": incarnation}
                 cursor.execute(BEST, names)
                 row = cursor.fetchone()
             if row is None:
@@ -56,11 +57,13 @@ def _may_begin(task: Task) -> bool:
     if job.state == JobState.RUNNING:
         return True
     job = Job.objects.select_for_update().get(pk=job.pk)
-    if job.state == JobState.QUEUED and not limits.begin(limits.lock(job.owner_id)):
-        task.move(TaskState.HELD)
-        return False
     if job.state == JobState.QUEUED:
+        load = limits.lock(job.owner_id)
+        if not limits.has_room(load):
+            task.move(TaskState.HELD)
+            return False
         job.move(JobState.RUNNING, started_at=Now())
+        limits.begin(load)
     return True
 
 

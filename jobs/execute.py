@@ -79,11 +79,8 @@ def execute(attempt: Attempt, here: Here, gpu_indexes: tuple[int, ...] = ()) -> 
     tended = Tended(attempt, job, folder, job.plan["limits"]["disk_mib"] * 2**20)
     here.tend(tended)
     try:
-        _settle(tended, _run(tended, here, gpu_indexes), here)
-        if tended.handle is not None:
-            handle = tended.handle
-            _patiently(tended, here, lambda: here.runtime.remove(handle))
-        folder.remove()
+        if _settle(tended, _run(tended, here, gpu_indexes), here):
+            _tidy(tended, here)
     finally:
         here.release(tended)
         connection.close()
@@ -115,7 +112,7 @@ def _start(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Handle:
     tended.writer = logs.LogWriter(attempt)
     tended.meter.resume(attempt)
     if attempt.state == AttemptState.RUNNING:  # it ran before we came: never start it a second time
-        tended.handle = Handle(name=attempt.name, id=attempt.name, adopted=True)
+        tended.handle = Handle(name=attempt.name, id="", adopted=True)
         return tended.handle
     tended.folder.prepare(RunPlan.from_json(job.plan))
     spec = folders.container(
@@ -244,8 +241,11 @@ def _close_log(tended: Tended) -> None:
         logger.exception("The log of %s stays in rows: the store did not take it.", tended.attempt.name)
 
 
-def _settle(tended: Tended, outcome: Outcome, here: Here) -> None:
-    """Write the end, however long the database is away: no exit code is lost. An old attempt's end is refused."""
+def _settle(tended: Tended, outcome: Outcome, here: Here) -> bool:
+    """Write the end, however long the database is away: no exit code is lost. An old attempt's end is refused.
+
+    False when another process tends the attempt now: its container and folder are not ours to tidy.
+    """
 
     def write() -> None:
         close_old_connections()
@@ -262,3 +262,12 @@ def _settle(tended: Tended, outcome: Outcome, here: Here) -> None:
         )(write)
     except LostRace:
         logger.warning("%s is not in force any more; its end is refused.", tended.attempt.name)
+        return Attempt.objects.filter(pk=tended.attempt.pk, tended_by=tended.attempt.tended_by).exists()
+    return True
+
+
+def _tidy(tended: Tended, here: Here) -> None:
+    handle = tended.handle
+    if handle is not None:
+        _patiently(tended, here, lambda: here.runtime.remove(handle))
+    tended.folder.remove()

@@ -45,7 +45,7 @@ class Folder:
     def prepare(self, plan: RunPlan) -> None:
         """Make the folder and write the plan's files. Safe to repeat."""
         self.files.mkdir(parents=True, exist_ok=True)
-        self.root.chmod(0o711)  # noqa: S103  the job's user passes through to home and results, and lists nothing
+        self.root.chmod(0o711)  # the job's user passes through to home and results, and lists nothing
         for folder in (self.home, self.results):
             folder.mkdir(exist_ok=True)
             if os.geteuid() == 0:
@@ -76,9 +76,10 @@ def container(
     for mount in plan.mounts:
         if mount.kind == "vault" and job.vault is not None:
             mounts.append(Mount(str(vaults.root_of(job.vault)), mount.target, mount.readonly))
-    for number, file in enumerate(plan.files):
-        source = upload_path(file.upload) if file.upload else folder.files / str(number)
-        mounts += [Mount(str(source), file.path, readonly=True)]
+    mounts += [
+        Mount(str(upload_path(file.upload) if file.upload else folder.files / str(number)), file.path, readonly=True)
+        for number, file in enumerate(plan.files)
+    ]
     return ContainerSpec(
         name=attempt.name,
         image=plan.image,

@@ -8,6 +8,8 @@ Lock order everywhere: tasks, then the job, then the owner's load; tasks of othe
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import connection
 
 from jobs.models import MachineType, OwnerLoad, Task
@@ -48,21 +50,27 @@ def accept(load: OwnerLoad) -> TaskState:
         )
     load.queued += 1
     load.save(update_fields=["queued"])
-    return TaskState.HELD if load.running >= load.running_limit else TaskState.READY
+    return TaskState.READY if has_room(load) else TaskState.HELD
 
 
-def begin(load: OwnerLoad) -> bool:
-    """Count a job as running, and hold the owner's others if that was the last place. False (nothing done) when full."""
-    if load.running >= load.running_limit:
-        return False
+def has_room(load: OwnerLoad) -> bool:
+    return load.running < load.running_limit
+
+
+def begin(load: OwnerLoad) -> None:
+    """Count a job (that is RUNNING by now) as running, and hold the owner's others if that took the last place."""
     load.running += 1
     load.queued = max(load.queued - 1, 0)
     load.save(update_fields=["running", "queued"])
-    if load.running >= load.running_limit:
-        names = {"owner": load.owner_id, "held": TaskState.HELD, "ready": TaskState.READY, "queued": JobState.QUEUED}
+    if not has_room(load):
+        names: dict[str, Any] = {
+            "owner": load.owner_id,
+            "held": TaskState.HELD,
+            "ready": TaskState.READY,
+            "queued": JobState.QUEUED,
+        }
         with connection.cursor() as cursor:
             cursor.execute(HOLD, names)
-    return True
 
 
 def end(load: OwnerLoad, *, was: str) -> set[str]:
@@ -80,7 +88,12 @@ def release(load: OwnerLoad) -> set[str]:
     room = load.running_limit - load.running
     if room <= 0:
         return set()
-    names = {"owner": load.owner_id, "held": TaskState.HELD, "ready": TaskState.READY, "room": room}
+    names: dict[str, Any] = {
+        "owner": load.owner_id,
+        "held": TaskState.HELD,
+        "ready": TaskState.READY,
+        "room": room,
+    }
     with connection.cursor() as cursor:
         cursor.execute(RELEASE, names)
         ids = {row[0] for row in cursor.fetchall()}

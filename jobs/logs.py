@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import zstandard
 from django.conf import settings
@@ -200,7 +201,7 @@ def _bytes(attempt: Attempt, start: int, end: int, runs: list[tuple[int, int]]) 
     return bytes(out)
 
 
-def _skip(stream: io.RawIOBase, size: int) -> None:
+def _skip(stream: Readable, size: int) -> None:
     while size > 0:
         got = len(stream.read(min(size, 2**20)) or b"")
         if not got:
@@ -208,7 +209,7 @@ def _skip(stream: io.RawIOBase, size: int) -> None:
         size -= got
 
 
-def _read_fully(stream: io.RawIOBase, size: int) -> bytes:
+def _read_fully(stream: Readable, size: int) -> bytes:
     out = bytearray()
     while len(out) < size:
         data = stream.read(size - len(out))
@@ -227,6 +228,10 @@ def pieces(attempt: Attempt) -> Iterator[bytes]:
             return
         yield piece.data
         offset = piece.next_offset
+
+
+class Readable(Protocol):
+    def read(self, size: int = -1, /) -> bytes: ...
 
 
 class _Chunks(io.RawIOBase):

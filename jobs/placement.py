@@ -9,7 +9,7 @@ from typing import Literal
 from django.db.models import Count
 
 from jobs import limits
-from jobs.models import Host, Job, MachineType, Task
+from jobs.models import Host, Job, MachineType, OwnerLoad, Task
 from jobs.states import JobState, TaskState
 from portal import doorbell
 
@@ -108,7 +108,7 @@ def why_waiting(job: Job) -> str:
         return ""
     machine = job.machine_type
     if limits.held(job.number):
-        load = limits.OwnerLoad.objects.filter(owner_id=job.owner_id).first()
+        load = OwnerLoad.objects.filter(owner_id=job.owner_id).first()
         running = load.running if load else 0
         return f"Waiting: {running} of your jobs are running, which is your limit. It starts when one of them ends."
     if not machine.enabled:

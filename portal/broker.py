@@ -24,7 +24,7 @@ class DatabaseBroker(PostgresBroker):  # type: ignore[misc]
             return super().enqueue(message, delay=delay)  # type: ignore[no-any-return]
         self.emit_before("enqueue", message, delay)
         with connection.cursor() as cursor:
-            row = (message.queue_name, message.message_id, Json(tidy4json(message)), 0)
+            row: Any = (message.queue_name, message.message_id, Json(tidy4json(message)), 0)
             cursor.execute(QUERIES.ENQUEUE, row)
         self.emit_after("enqueue", message, delay)
         return message
@@ -49,7 +49,7 @@ def broker() -> dramatiq.Broker:
     elif url.startswith(("redis://", "rediss://")):
         from dramatiq.brokers.redis import RedisBroker
 
-        made = RedisBroker(url=url, middleware=middleware())
+        made = RedisBroker(url=url, middleware=middleware())  # type: ignore[no-untyped-call]
     elif url.startswith(("amqp://", "amqps://")):
         from dramatiq.brokers.rabbitmq import RabbitmqBroker
 

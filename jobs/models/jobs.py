@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.urls import reverse
 
 from jobs.states import (
@@ -24,6 +25,7 @@ from jobs.states import (
 )
 
 if TYPE_CHECKING:
+    from jobs.models.storage import Upload
     from portal.people.models import User
 
 
@@ -79,7 +81,7 @@ class Job(Moving):
     machine_type = models.ForeignKey("MachineType", on_delete=models.PROTECT, related_name="jobs")
     vault = models.ForeignKey("Vault", null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs")
     vault_readonly = models.BooleanField(default=False)
-    uploads = models.ManyToManyField("Upload", blank=True, related_name="jobs")
+    uploads: models.ManyToManyField[Upload, Any] = models.ManyToManyField("Upload", blank=True, related_name="jobs")
     label = models.CharField(max_length=200, blank=True)
     priority = models.SmallIntegerField(default=0)
     walltime_s = models.PositiveIntegerField()
@@ -129,13 +131,13 @@ class Job(Moving):
     def __str__(self) -> str:
         return f"job {self.number}"
 
+    def get_absolute_url(self) -> str:
+        return reverse("jobs:job", args=[self.number])
+
     @property
     def name(self) -> str:
         """What the program finds as JOB_NAME: one word, different for each job."""
         return f"{self.created_at:%Y%m%d%H%M%S}-{self.number:05}-{self.version.app.slug}-{self.owner.username}"
-
-    def get_absolute_url(self) -> str:
-        return reverse("jobs:job", args=[self.number])
 
     @property
     def terminal(self) -> bool:
@@ -153,7 +155,7 @@ class Task(Moving):
     machine_type = models.ForeignKey("MachineType", on_delete=models.PROTECT, related_name="tasks")
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     priority = models.SmallIntegerField(default=0)
-    ready_at = models.DateTimeField(auto_now_add=True)  # not claimed before: backoff after an infra failure
+    ready_at = models.DateTimeField(db_default=Now())  # not claimed before: backoff after an infra failure
     host = models.ForeignKey("Host", null=True, on_delete=models.PROTECT, related_name="tasks")
     attempt_number = models.PositiveIntegerField(default=0)
     infra_retries = models.PositiveSmallIntegerField(default=0)
@@ -263,7 +265,7 @@ class JobEvent(models.Model):
     id: int
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events")
     task = models.ForeignKey(Task, null=True, on_delete=models.CASCADE, related_name="events")
-    at = models.DateTimeField(db_default=models.functions.Now())
+    at = models.DateTimeField(db_default=Now())
     kind = models.CharField(max_length=30)
     message = models.TextField()
 

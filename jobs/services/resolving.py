@@ -36,10 +36,14 @@ def resolve(
     *, owner: User, version: Version, spec: LaunchSpec, submission: Submission
 ) -> tuple[Resolved | None, list[Fault]]:
     """The rows, or faults at /machine, /vault and the parameters that name files and uploads."""
-    faults: list[Fault] = []
-    command = spec.commands.get(submission.command) if isinstance(submission.command, str) else None
+    faults: list[Fault] = _texts(submission)
+    if faults:
+        return None, faults
+    command = spec.commands.get(submission.command)
     machine = _machine(spec, command, submission.machine, faults)
     vault = _vault(owner, spec, submission.vault, faults)
+    if submission.nodes != 1:
+        faults.append(Fault("/nodes", "one_node", "Jobs run on one node here. Leave it at 1."))
     if command is not None and isinstance(submission.parameters, dict):
         _check_files(command, submission, vault, faults)
         _check_uploads(owner, command, submission, faults)
@@ -65,6 +69,12 @@ def resolve(
     return Resolved(machine, vault, site), faults
 
 
+def _texts(submission: Submission) -> list[Fault]:
+    """Clients send anything: what must be a text is checked before it is looked up."""
+    words = {"/command": submission.command, "/machine": submission.machine, "/vault": submission.vault}
+    return [Fault(pointer, "type", "must be a text") for pointer, word in words.items() if not isinstance(word, str)]
+
+
 def fitting_machines(spec: LaunchSpec, command: Command | None) -> list[MachineType]:
     """The enabled machine types that match the globs of the command (or of the app)."""
     globs = spec.machines_of(command) if command else spec.machines
@@ -74,9 +84,6 @@ def fitting_machines(spec: LaunchSpec, command: Command | None) -> list[MachineT
 
 def _machine(spec: LaunchSpec, command: Command | None, name: str, faults: list[Fault]) -> MachineType | None:
     fitting = fitting_machines(spec, command)
-    if not isinstance(name, str):
-        faults.append(Fault("/machine", "type", "must be a text: the name of a machine type"))
-        return None
     if not name:
         if fitting:
             return min(fitting, key=lambda m: (m.price_per_hour, m.order, m.name))
@@ -97,9 +104,6 @@ def _machine(spec: LaunchSpec, command: Command | None, name: str, faults: list[
 
 def _vault(owner: User, spec: LaunchSpec, name: str, faults: list[Fault]) -> Vault | None:
     """The vault by name; "" is the person's own where the app takes one; NONE is no storage."""
-    if not isinstance(name, str):
-        faults.append(Fault("/vault", "type", "must be a text: the name of a vault"))
-        return None
     takes_storage = not spec.vault_types or set(spec.vault_types) != {NO_VAULT}
     if name == NO_VAULT or not (name or takes_storage):
         return None

@@ -1,0 +1,32 @@
+"""What tests of jobs stand on: a store and a work folder of their own, and a small plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.runtimes.fake import FakeRuntime
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, settings: Any) -> Iterator[Path]:
+    """STORE_ROOT, VAULT_ROOT and WORK_ROOT below the test's own folder."""
+    settings.STORE_ROOT = tmp_path / "store"
+    settings.VAULT_ROOT = tmp_path / "vaults"
+    settings.WORK_ROOT = tmp_path / "work"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(settings.STORE_ROOT)},
+        },
+    }
+    yield tmp_path
+
+
+@pytest.fixture
+def runtime() -> FakeRuntime:
+    return FakeRuntime()

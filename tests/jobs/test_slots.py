@@ -1,0 +1,176 @@
+"""Slots over the fake runtime and real PostgreSQL: whole jobs, from ready row to settled row."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from apps_catalog.launch.spec import Submission
+from jobs import logs, services
+from jobs.models import Attempt, Host, Job, MachineType
+from jobs.runtimes.base import ContainerSpec, RuntimeFault
+from jobs.runtimes.fake import FakeProgram, FakeRuntime
+from jobs.slots import Slots
+from jobs.states import AttemptState, FailureClass, JobState
+from portal.people.models import User
+from tests.factories import make_host, make_machine, make_version
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Start = Callable[..., Slots]
+
+
+@pytest.fixture
+def start(settings: Any) -> Iterator[Start]:
+    """Start a host's slots over a runtime; all are let go of at the end."""
+    settings.BROKER_URL = "none"
+    settings.HEARTBEAT_S = 1
+    settings.STOP_GRACE_S = 1
+    begun: list[Slots] = []
+
+    def begin(runtime: FakeRuntime, *, host: Host | None = None, **serve: int) -> Slots:
+        serve = serve or {"n1": 2}
+        for name in serve:
+            make_machine(name)
+        slots = Slots(host=host or make_host(serves=serve), runtime=runtime, serve=serve)
+        slots.start()
+        begun.append(slots)
+        return slots
+
+    yield begin
+    for slots in begun:
+        slots.leave()
+        slots.watcher.superseded.set()
+    time.sleep(1.1)
+
+
+def launch(owner: User, machine: str = "n1", **over: Any) -> Job:
+    make_machine(machine)
+    version = over.pop("version", None) or make_version()
+    submission = Submission("throw", {"darts": 100}, machine=machine, vault="NONE", **over)
+    return services.submit(owner=owner, version=version, submission=submission).job
+
+
+def ended(job: Job, within_s: float = 15) -> Job:
+    until = time.monotonic() + within_s
+    while time.monotonic() < until:
+        job.refresh_from_db()
+        if job.terminal:
+            return job
+        time.sleep(0.02)
+    raise AssertionError(f"job {job.number} is {job.state} after {within_s} s: {job.reason}")
+
+
+def running(job: Job, within_s: float = 10) -> Attempt:
+    until = time.monotonic() + within_s
+    while time.monotonic() < until:
+        attempt = Attempt.objects.filter(task__job=job, state=AttemptState.RUNNING).first()
+        if attempt:
+            return attempt
+        time.sleep(0.02)
+    raise AssertionError(f"job {job.number} did not start")
+
+
+def program(**what: Any) -> Callable[[ContainerSpec], FakeProgram]:
+    return lambda spec: FakeProgram(**what)
+
+
+def test_a_job_runs_without_any_broker(owner: User, start: Start) -> None:
+    start(FakeRuntime(program=program(lines=(b"hello\n",))))
+    job = ended(launch(owner))
+    assert (job.state, job.exit_code) == (JobState.SUCCEEDED, 0)
+    attempt = Attempt.objects.get(task__job=job)
+    assert b"".join(logs.pieces(attempt)) == b"hello\n"
+    assert [e.kind for e in job.events.all()] == ["submitted", "claimed", "started", "succeeded"]
+
+
+def test_a_non_zero_exit_is_the_programs_failure(owner: User, start: Start) -> None:
+    start(FakeRuntime(program=program(exit_code=3)))
+    job = ended(launch(owner))
+    assert (job.state, job.failure_class, job.exit_code) == (JobState.FAILED, FailureClass.USER, 3)
+
+
+def test_out_of_memory_says_so(owner: User, start: Start) -> None:
+    start(FakeRuntime(program=program(exit_code=137, oom=True)))
+    job = ended(launch(owner))
+    assert job.failure_class == FailureClass.OOM
+    assert "ran out of memory" in job.reason
+
+
+def test_cancel_stops_what_runs(owner: User, start: Start) -> None:
+    start(FakeRuntime(program=program(duration_s=60)))
+    job = launch(owner)
+    running(job)
+    services.cancel(job=job, actor=owner)
+    assert ended(job).state == JobState.CANCELLED
+
+
+def test_walltime_ends_a_program_that_ignores_term(owner: User, start: Start) -> None:
+    start(FakeRuntime(program=program(duration_s=60, ignores_term=True)))
+    job = launch(owner, walltime_s=60)
+    Attempt.objects.filter(pk=running(job).pk).update(walltime_s=1)
+    assert ended(job).failure_class == FailureClass.TIMEOUT
+
+
+def test_an_image_that_is_not_there_is_named(owner: User, start: Start) -> None:
+    fault = RuntimeFault("There is no image nowhere:1.", code="image_denied", retry=False)
+    start(FakeRuntime(program=program(start_fault=fault)))
+    job = ended(launch(owner))
+    assert (job.state, job.failure_class) == (JobState.FAILED, FailureClass.INFRA)
+    assert "nowhere:1" in job.reason
+
+
+def test_a_next_process_adopts_and_finishes(owner: User, start: Start) -> None:
+    runtime = FakeRuntime(program=program(duration_s=3, lines=(b"one\n", b"two\n", b"three\n")))
+    first = start(runtime)
+    job = launch(owner)
+    attempt = running(job)
+    first.leave()
+    first.watcher.superseded.set()
+    Host.objects.update(incarnation="00000000-0000-4000-8000-000000000001")
+    Attempt.objects.filter(pk=attempt.pk).update(tended_by="00000000-0000-4000-8000-0000000000ff")
+    start(runtime, host=Host.objects.get())
+    assert ended(job).state == JobState.SUCCEEDED
+    assert [(a.number, a.state, a.reason) for a in Attempt.objects.filter(task__job=job)] == [
+        (1, "exited", "Finished.")
+    ]
+    attempt.refresh_from_db()
+    assert b"".join(logs.pieces(attempt)) == b"one\ntwo\nthree\n"
+
+
+def test_one_busy_type_never_blocks_another(owner: User, start: Start) -> None:
+    start(FakeRuntime(program=lambda s: FakeProgram(duration_s=30 if s.memory_mib == 2048 else 0)), big=1, small=1)
+    MachineType.objects.filter(name="big").update(ram_mib=2048)
+    MachineType.objects.filter(name="small").update(ram_mib=64)
+    any_machine = make_version(definition=None)
+    slow, waiting = (launch_on(owner, "big", any_machine) for _ in range(2))
+    running(slow)
+    quick = launch_on(owner, "small", any_machine)
+    assert ended(quick).state == JobState.SUCCEEDED
+    waiting.refresh_from_db()
+    assert waiting.state == JobState.QUEUED
+    for job in (waiting, slow):
+        services.cancel(job=job, actor=owner)
+    ended(slow)
+
+
+def launch_on(owner: User, machine: str, version: Any) -> Job:
+    version.definition = version.definition.replace('"n*"', '"*"')
+    version.digest = type(version).digest_of(version.definition)
+    version.save()
+    return launch(owner, machine, version=version)
+
+
+def test_a_disk_limit_stops_what_writes_too_much(owner: User, start: Start, settings: Any) -> None:
+    make_machine("n1", disk_mib=1)
+    start(FakeRuntime(program=program(duration_s=60)))
+    job = launch(owner)
+    attempt = running(job)
+    folder = settings.WORK_ROOT / attempt.host.name / attempt.name / "home"
+    (folder / "big").write_bytes(b"x" * (2 * 2**20))
+    job = ended(job)
+    assert job.failure_class == FailureClass.USER
+    assert "disk limit" in job.reason
