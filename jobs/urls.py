@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
+from jobs.views import launch
+
 app_name = "jobs"
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [*launch.urls]

@@ -1,0 +1,97 @@
+"""Fields as the templates draw them: plain values, no rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One field. `id` is made from its place in the form, because a key may hold anything.
+
+    `value` is the text that the browser would post for it. `changed` says that it isn't the default.
+    """
+
+    template: str
+    id: str
+    name: str
+    key: str
+    label: str
+    help: str = ""
+    limits: str = ""
+    note: str = ""
+    required: bool = False
+    value: str = ""
+    errors: tuple[str, ...] = ()
+    changed: bool = False
+    focus: bool = False
+    layout: ClassVar[Literal["stacked", "grouped", "inline"]] = "stacked"
+
+    @property
+    def described_by(self) -> str:
+        """The ids of what explains the field: its error first, because that is what is read first."""
+        help_id = f"{self.id}-help " if self.help or self.note else ""
+        return f"{self.id}-error {help_id}".strip()
+
+    @property
+    def search_text(self) -> str:
+        return f"{self.label} {self.key}".lower()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextField(Field):
+    inputmode: str = "text"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RangeField(Field):
+    """A slider and a number box. `position` is where the slider stands, also while the box holds no number."""
+
+    minimum: int
+    maximum: int
+    step: int
+    position: int
+    ticks: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Option:
+    value: str
+    label: str
+    selected: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceField(Field):
+    """`unknown` is a value that is none of the options: it stays to be seen until another is chosen."""
+
+    options: tuple[Option, ...]
+    unknown: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RadioField(ChoiceField):
+    layout = "grouped"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwitchField(Field):
+    layout = "inline"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileField(Field):
+    """A path in the chosen vault. `filters` are shell patterns with | between them."""
+
+    filters: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadField(Field):
+    """`value` is the id of a file that was uploaded, `chosen` its name; `file_name` names the browser's own file input."""
+
+    file_name: str
+    accept: str = ""
+    size: int | None = None
+    chosen: str = ""

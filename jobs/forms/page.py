@@ -1,0 +1,155 @@
+"""All that one launch page needs to know: the app and version, what this person may choose, and how the draft stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+
+from apps_catalog.launch.spec import LaunchSpec
+from apps_catalog.models import App, Version
+from apps_catalog.services import not_launchable, spec_of
+from jobs import services, vaults
+from jobs.forms import attachments, machines
+from jobs.forms.builder import Settings, build, problems
+from jobs.forms.drafts import Draft, as_body, as_clock, first_command, typed_parameters
+from jobs.forms.panel import Panel, panel_of, things_to_fix
+from jobs.forms.snippets import snippets
+from jobs.models import Upload, Vault
+from jobs.placement import machine_states
+from portal.errors import NotFound
+from portal.people.models import User
+
+NO_VAULT = "NONE"
+
+
+@dataclass(frozen=True)
+class CommandChoice:
+    key: str
+    name: str
+    description: str
+    current: bool
+
+
+def find_page(user: User, slug: str, label: str) -> Page:
+    """The page of an app's version (the default one without a label). Raises NotFound for what is not this person's to see."""
+    app = App.objects.visible_to(user).select_related("default_version").filter(slug=slug).first()
+    if app is None:
+        raise NotFound("There is no such app, or it is not yours to see.")
+    version = app.default_version
+    if label:
+        version = app.versions.filter(label=label.replace("\0", "")).first()
+    elif version is None and user.curates:
+        version = app.versions.first()
+    if version is None or (version.state == Version.State.DRAFT and not user.curates):
+        raise NotFound(
+            f"{app.name} has no version {label}. Open the app's page to see its versions."
+            if label
+            else f"{app.name} has no published version yet. A curator has to publish one."
+        )
+    version.app = app
+    return Page(user, app, version, spec_of(version))
+
+
+@dataclass(frozen=True)
+class Page:
+    user: User
+    app: App
+    version: Version
+    spec: LaunchSpec
+
+    @cached_property
+    def not_launchable(self) -> str:
+        """Why nothing can be launched here, or ""."""
+        return not_launchable(self.version)
+
+    @cached_property
+    def states(self) -> list[Any]:
+        return machine_states()
+
+    @cached_property
+    def vaults(self) -> list[tuple[str, str]]:
+        """(value, words): the person's own vaults, their teams', and none where the app works without."""
+        takes = not self.spec.vault_types or set(self.spec.vault_types) != {NO_VAULT}
+        if not takes:
+            return []
+        own = vaults.default_vault(self.user)
+        rows = Vault.objects.visible_to(self.user).exclude(type=Vault.Type.NONE).select_related("team")
+        found = [(row.name, f"{row.name} (team {row.team.name})" if row.team else row.name) for row in rows]
+        found.sort(key=lambda pair: pair[0] != own.name)
+        without = NO_VAULT in self.spec.vault_types or "FILE" not in self.spec.vault_types or not found
+        return [*found, (NO_VAULT, "No storage")] if without else found
+
+    def vault_for(self, name: str | None) -> str:
+        """What to choose for the vault of an earlier job: itself, or nothing where it is not this person's to use."""
+        if name is None:
+            return NO_VAULT if any(value == NO_VAULT for value, _ in self.vaults) else ""
+        return name if any(value == name for value, _ in self.vaults) else ""
+
+    def settled(self, draft: Draft) -> Draft:
+        """The draft with a machine type and a vault chosen where it leaves them open, as the page shows it."""
+        submission = draft.submission
+        command = first_command(self.spec, submission.command)
+        machine = submission.machine or machines.preferred(machines.fitting(self.spec, command, self.states))
+        vault = submission.vault or (self.vaults[0][0] if self.vaults else "")
+        return replace(draft, submission=replace(submission, machine=machine, vault=vault))
+
+    def judged(self, draft: Draft) -> services.Preview:
+        """What launching this draft would run, the faults of reading it first."""
+        if draft.json_text is not None and draft.positions is None:
+            return services.Preview(None, draft.faults)
+        submission = replace(draft.submission, parameters=typed_parameters(self.spec, draft.submission))
+        found = services.preview(owner=self.user, version=self.version, submission=submission)
+        if not draft.faults:
+            return found
+        known = {fault.pointer for fault in draft.faults}
+        rest = tuple(fault for fault in found.faults if fault.pointer not in known)
+        return services.Preview(None, (*draft.faults, *rest))
+
+    def shown(self, draft: Draft, *, only: frozenset[str] | None = None) -> dict[str, Any]:
+        """What the templates draw. Faults at other pointers than `only` count in the panel, but are not marked."""
+        draft = self.settled(draft)
+        command = first_command(self.spec, draft.submission.command)
+        rows = machines.rows(machines.fitting(self.spec, command, self.states), draft.submission.machine)
+        preview = self.judged(draft)
+        marked = [fault for fault in preview.faults if only is None or fault.pointer in only]
+        form = None
+        if draft.json_text is None:
+            form = build(self.spec, draft, machines=rows, offers=self._offers(draft), faults=marked)
+        return {
+            "form": form,
+            "draft": draft,
+            "command": command,
+            "commands": self._commands(command.key),
+            "problems": problems(self.spec, draft, marked) if only is None else (),
+            "title": things_to_fix(len(marked)),
+            "panel": self._panel(draft, preview, rows),
+        }
+
+    def _panel(self, draft: Draft, preview: services.Preview, rows: Iterable[machines.MachineRow]) -> Panel:
+        body = as_body(draft, self.spec, app=self.app.slug, version=self.version.label)
+        calls = snippets(body, url=f"{settings.PUBLIC_URL}/api/v1/jobs")
+        chosen = next((row for row in rows if row.chosen), None)
+        return panel_of(preview, problems(self.spec, draft, preview.faults), chosen, calls)
+
+    def _commands(self, current: str) -> list[CommandChoice]:
+        return [CommandChoice(c.key, c.name or c.key, c.description, c.key == current) for c in self.spec.commands.values()]
+
+    def _offers(self, draft: Draft) -> Settings:
+        ids = attachments.named(draft.submission.parameters)
+        files = Upload.objects.usable_by(self.user).filter(pk__in=ids).distinct() if ids else ()
+        command = first_command(self.spec, draft.submission.command)
+        most_s = min(command.walltime_s or settings.WALLTIME_MAX_HOURS * 3600, settings.WALLTIME_MAX_HOURS * 3600)
+        return Settings(
+            vaults=self.vaults,
+            teams=[(team.slug, f"Team {team.name}") for team in self.user.teams.all()],
+            mail=settings.MAIL_ENABLED,
+            uploads={str(file.pk): file.name for file in files},
+            walltime_hint=f"The job is stopped after this time. Empty means {as_clock(most_s)}, which is the most.",
+        )
+
+

@@ -1,0 +1,105 @@
+// The launch page: the live panel, faults at the fields that were touched, and the way to a field from a list.
+import { enliven } from "./launch-fields.js";
+
+const form = document.querySelector("[data-launch]");
+const panel = document.getElementById("panel");
+const touched = new Set();
+let faults = new Map();
+
+const nameOf = (element) => element.closest?.("[data-field]")?.dataset.field;
+
+function readFaults() {
+  faults = new Map();
+  for (const row of panel.querySelectorAll("[data-faults] > li")) {
+    const name = row.dataset.name;
+    faults.set(name, [...(faults.get(name) || []), row.textContent]);
+  }
+}
+
+function mark(field) {
+  const name = field.dataset.field;
+  const words = faults.get(name) || [];
+  const box = field.querySelector(".invalid-feedback") || document.getElementById(`${field.id}-error`);
+  if (!box || (!touched.has(name) && !field.classList.contains("has-error"))) return;
+  const same = [...box.children].map((line) => line.textContent).join("\n") === words.join("\n");
+  field.classList.toggle("has-error", words.length > 0);
+  for (const control of [field, ...field.querySelectorAll("[aria-describedby]")]) {
+    if (!control.hasAttribute("aria-describedby")) continue;
+    if (words.length) control.setAttribute("aria-invalid", "true");
+    else control.removeAttribute("aria-invalid");
+  }
+  if (same) return;
+  box.replaceChildren(...words.map((word) => {
+    const line = document.createElement("p");
+    line.textContent = word;
+    return line;
+  }));
+}
+
+function markAll() {
+  form.querySelectorAll("[data-field]").forEach(mark);
+  if (!faults.size) document.getElementById("problems")?.remove();
+}
+
+function touch(event) {
+  const name = nameOf(event.target);
+  if (!name) return;
+  touched.add(name);
+  if (event.type === "focusout") mark(event.target.closest("[data-field]"));
+}
+
+/** Shows and focuses a field, opening what it is folded in. */
+function goTo(id) {
+  const field = document.getElementById(id);
+  if (!field) return;
+  for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+  const row = field.closest("[data-field]");
+  if (row) row.hidden = false;
+  const radio = field.getAttribute("role") === "radiogroup" ? field.querySelector("input:checked, input") : null;
+  (radio || field).focus();
+  field.scrollIntoView({ block: "center" });
+}
+
+function keys(event) {
+  if (event.key !== "Enter" || event.isComposing) return;
+  if (event.ctrlKey || event.metaKey) {
+    event.preventDefault();
+    document.getElementById("launch")?.click();
+  } else if (event.target.matches("input:not([type=submit], [type=file])")) {
+    event.preventDefault(); // takes the value over; launching is for the button
+    event.target.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+}
+
+function keepFolds() {
+  const open = new Set([...panel.querySelectorAll("details[open]")].map((fold) => fold.id));
+  const focus = panel.contains(document.activeElement) ? document.activeElement.closest("details")?.id : "";
+  const scroll = panel.scrollTop;
+  panel.addEventListener("htmx:afterSwap", () => {
+    panel.querySelectorAll("details").forEach((fold) => { fold.open = open.has(fold.id); });
+    if (focus) document.getElementById(focus)?.querySelector("summary")?.focus({ preventScroll: true });
+    panel.scrollTop = scroll;
+  }, { once: true });
+}
+
+if (form) {
+  enliven(form);
+  readFaults();
+  form.addEventListener("focusout", touch);
+  form.addEventListener("change", touch);
+  form.addEventListener("keydown", keys);
+  panel.addEventListener("htmx:configRequest", (event) => {
+    for (const input of form.querySelectorAll("input[type=file]")) delete event.detail.parameters[input.name];
+  });
+  panel.addEventListener("htmx:beforeSwap", keepFolds);
+  panel.addEventListener("htmx:afterSwap", () => {
+    readFaults();
+    markAll();
+  });
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("[data-goto]");
+    if (!link) return;
+    event.preventDefault();
+    goTo(link.dataset.goto);
+  });
+}
