@@ -15,7 +15,7 @@ from jobs.states import ATTEMPT_OPEN, JOB_TERMINAL, TASK_TERMINAL, AttemptState,
 from portal.people.models import Membership, Team, User
 
 _numbers = itertools.count(1)
-PASSWORD = "a long enough one"  # noqa: S105  of people who live as long as a test
+PASSWORD = "a long enough one"
 DEFINITION: dict[str, Any] = {
     "name": "Pi by chance",
     "description": "Throws darts.",
