@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import cast
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-application = get_asgi_application()
+django = get_asgi_application()
+
+from jobs.streams import CHANNEL, ROUTES  # noqa: E402  models load once Django is set up
+from portal.streams import Application, Streams  # noqa: E402
+
+application = Streams(ROUTES, cast("Application", django), channel=CHANNEL)
