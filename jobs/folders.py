@@ -73,9 +73,9 @@ def container(
     limits = plan.limits
     sources = {"home": folder.home, "results": folder.results}
     mounts = [Mount(str(sources[m.kind]), m.target, m.readonly) for m in plan.mounts if m.kind in sources]
-    for mount in plan.mounts:
-        if mount.kind == "vault" and job.vault is not None:
-            mounts.append(Mount(str(vaults.root_of(job.vault)), mount.target, mount.readonly))
+    if job.vault is not None:
+        root = str(vaults.root_of(job.vault))
+        mounts += [Mount(root, m.target, m.readonly) for m in plan.mounts if m.kind == "vault"]
     mounts += [
         Mount(str(upload_path(file.upload) if file.upload else folder.files / str(number)), file.path, readonly=True)
         for number, file in enumerate(plan.files)

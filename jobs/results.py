@@ -20,6 +20,6 @@ def open_result(result: Result) -> BinaryIO:
         )
         raise NotFound(f"{result.path} can't be opened, because {why}.")
     try:
-        return cast(BinaryIO, default_storage.open(result.stored, "rb"))
+        return cast("BinaryIO", default_storage.open(result.stored, "rb"))
     except FileNotFoundError:
         raise NotFound(f"{result.path} is not in the store any more.") from None

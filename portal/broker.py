@@ -41,7 +41,7 @@ def broker() -> dramatiq.Broker:
     made: dramatiq.Broker
     if url == "postgres":
         made = DatabaseBroker(
-            url=f"{settings.DATABASE_URL}{'&' if '?' in settings.DATABASE_URL else '?'}maxconn=4",
+            url=f"{settings.DATABASE_URL}{'&' if '?' in settings.DATABASE_URL else '?'}maxconn=6",  # four consumers (two queues, each with its delays), a listener, one for acknowledging
             results=False,
             middleware=middleware(),
             purge_maxage="1 day",

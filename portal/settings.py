@@ -101,7 +101,7 @@ def _database(url: str) -> dict[str, Any]:
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
-            "pool": {"min_size": 1, "max_size": env.integer("DATABASE_POOL", 8, minimum=2, maximum=200), "timeout": 10},
+            "pool": {"min_size": 1, "max_size": env.integer("DATABASE_POOL", 6, minimum=2, maximum=200), "timeout": 10},
             **{key: value for key, value in parts.items() if key not in known},
         },
     }

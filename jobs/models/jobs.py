@@ -25,7 +25,6 @@ from jobs.states import (
 )
 
 if TYPE_CHECKING:
-    from jobs.models.storage import Upload
     from portal.people.models import User
 
 
@@ -81,7 +80,7 @@ class Job(Moving):
     machine_type = models.ForeignKey("MachineType", on_delete=models.PROTECT, related_name="jobs")
     vault = models.ForeignKey("Vault", null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs")
     vault_readonly = models.BooleanField(default=False)
-    uploads: models.ManyToManyField[Upload, Any] = models.ManyToManyField("Upload", blank=True, related_name="jobs")
+    uploads: models.ManyToManyField[Any, Any] = models.ManyToManyField("Upload", blank=True, related_name="jobs")
     label = models.CharField(max_length=200, blank=True)
     priority = models.SmallIntegerField(default=0)
     walltime_s = models.PositiveIntegerField()

@@ -71,7 +71,11 @@ def resolve(
 
 def _texts(submission: Submission) -> list[Fault]:
     """Clients send anything: what must be a text is checked before it is looked up."""
-    words = {"/command": submission.command, "/machine": submission.machine, "/vault": submission.vault}
+    words: dict[str, object] = {
+        "/command": submission.command,
+        "/machine": submission.machine,
+        "/vault": submission.vault,
+    }
     return [Fault(pointer, "type", "must be a text") for pointer, word in words.items() if not isinstance(word, str)]
 
 

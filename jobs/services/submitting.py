@@ -11,7 +11,8 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import connection, transaction
 
-from apps_catalog.launch.parameters import File, Upload
+from apps_catalog.launch.parameters import File
+from apps_catalog.launch.parameters import Upload as UploadParameter
 from apps_catalog.launch.plan import plan as make_plan
 from apps_catalog.launch.spec import (
     Fault,
@@ -25,7 +26,7 @@ from apps_catalog.models import App, Version
 from apps_catalog.services import not_launchable, spec_of
 from jobs import limits, placement
 from jobs.events import record
-from jobs.models import IdempotencyKey, Job, MachineType, Task
+from jobs.models import IdempotencyKey, Job, MachineType, Task, Upload
 from jobs.services.resolving import Resolved, resolve
 from jobs.states import JobState, Stage
 from jobs.uploads import from_base64
@@ -161,7 +162,7 @@ def _store_inline_uploads(owner: User, launch: Launch) -> Launch:
     """Base64 text sent for an UPLOAD becomes an upload, so that plans and rows hold an id and never the bytes."""
     values = dict(launch.values)
     for key, parameter in launch.command.parameters.items():
-        if isinstance(parameter, Upload) and isinstance(values.get(key), str) and values[key]:
+        if isinstance(parameter, UploadParameter) and isinstance(values.get(key), str) and values[key]:
             name = parameter.target.rsplit("/", 1)[-1]
             limit = parameter.size or settings.UPLOAD_LIMIT_MIB * 2**20
             values[key] = {"upload": str(from_base64(owner=owner, name=name, text=values[key], limit_bytes=limit).pk)}
@@ -173,13 +174,13 @@ def _upload_ids(launch: Launch) -> frozenset[str]:
     return frozenset(
         value["upload"]
         for key, value in launch.values.items()
-        if isinstance(parameters.get(key), Upload) and isinstance(value, dict)
+        if isinstance(parameters.get(key), UploadParameter) and isinstance(value, dict)
     )
 
 
 def _as_given(parameters: Mapping[str, Json], launch: Launch) -> dict[str, Json]:
     """What was sent, for running again; an inline upload by the id it was stored under."""
-    uploads = {key for key, p in launch.command.parameters.items() if isinstance(p, Upload | File)}
+    uploads = {key for key, p in launch.command.parameters.items() if isinstance(p, UploadParameter | File)}
     return {key: launch.values.get(key, value) if key in uploads else value for key, value in parameters.items()}
 
 
@@ -190,7 +191,7 @@ def _write(job: Job, resolved: Resolved, via: str) -> None:
     job.state = JobState.QUEUED
     job.save(force_insert=True)
     if resolved.uploads:
-        job.uploads.add(*resolved.uploads)
+        job.uploads.set(Upload.objects.filter(pk__in=resolved.uploads))
     Task.objects.create(
         job=job,
         stage=Stage.RUN,
