@@ -12,8 +12,11 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AgeLimit, Callbacks, Middleware, Retries, ShutdownNotifications, TimeLimit
 from dramatiq_postgres import PostgresBroker
 from dramatiq_postgres.broker import QUERIES
+from dramatiq_postgres.schema import generate_init_sql
 from dramatiq_postgres.utils import tidy4json
 from psycopg.types.json import Json
+
+SCHEMA_SQL: str = generate_init_sql()
 
 
 class DatabaseBroker(PostgresBroker):  # type: ignore[misc]

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.core.management import call_command
 from django.db import migrations
-from dramatiq_postgres.schema import generate_init_sql
+
+from portal.broker import SCHEMA_SQL
 
 AUDIT_LOCK = """
 CREATE FUNCTION portal_audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -29,7 +30,7 @@ def make_cache_table(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
     dependencies = [("portal", "0001_initial")]
     operations = [
-        migrations.RunSQL(generate_init_sql(), "DROP SCHEMA dramatiq CASCADE"),
+        migrations.RunSQL(SCHEMA_SQL, "DROP SCHEMA dramatiq CASCADE"),
         migrations.RunSQL(AUDIT_LOCK, AUDIT_UNLOCK),
         migrations.RunPython(make_cache_table, migrations.RunPython.noop),
     ]
