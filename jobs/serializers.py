@@ -32,14 +32,21 @@ class SubmissionNew(Body):
         required=False, default=dict, help_text="Values by key, as the command's JSON Schema says."
     )
     machine = Text(max_length=40, required=False, default="", allow_blank=True, help_text="Name of a machine type.")
-    nodes = Whole(min_value=1, max_value=100_000, required=False, default=1)
+    nodes = Whole(min_value=1, max_value=100_000, required=False, default=1, help_text="How many machines of the type.")
     vault = Text(
         max_length=60, required=False, default="", allow_blank=True, help_text="Name of a vault, seen as /data."
     )
-    vault_readonly = Flag(required=False, default=False)
-    label = Text(max_length=200, required=False, default="", allow_blank=True)
-    walltime_s = Whole(min_value=1, max_value=WALLTIME_MAX_S, required=False, allow_null=True, default=None)
-    priority = Whole(min_value=-100, max_value=100, required=False, default=0)
+    vault_readonly = Flag(required=False, default=False, help_text="The job may read /data, not change it.")
+    label = Text(max_length=200, required=False, default="", allow_blank=True, help_text="To find it by.")
+    walltime_s = Whole(
+        min_value=1,
+        max_value=WALLTIME_MAX_S,
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="It is stopped after so many seconds; the app's or the installation's limit, if null.",
+    )
+    priority = Whole(min_value=-100, max_value=100, required=False, default=0, help_text="Higher goes first.")
     notify = Flag(required=False, default=False, help_text="Send a mail when it has ended.")
     team = Text(
         max_length=60,

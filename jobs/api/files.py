@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.http import FileResponse
 from django.utils.http import parse_header_parameters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -16,12 +16,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jobs import uploads, vaults
-from jobs.api.output import attachment
 from jobs.listing import LISTED_MAX, SORTS, Entry, Listing
 from jobs.models import Upload, Vault
 from jobs.safe_paths import PathRefused
 from portal.api.pages import Keyset, listed, query
 from portal.api.views import PortalView, person
+from portal.downloads import Download, attachment
 from portal.errors import NotFound
 
 CHUNK_BYTES = 2**18
@@ -123,13 +123,12 @@ class VaultFiles(PortalView):
             (200, "application/octet-stream"): OpenApiTypes.BINARY,
         },
     )
-    def get(self, request: Request, name: str, path: str) -> Response | FileResponse:
+    def get(self, request: Request, name: str, path: str) -> Response | Download:
         vault = vaults.visible_vault(person(request), name)
         try:
             listing = vaults.list_folder(vault, path, **query(FolderQuery, request))
         except PathRefused:  # no folder: then a file, or refused for good
-            stream = vaults.open_file(vault, path)
-            return attachment(stream, path)
+            return attachment(vaults.open_file(vault, path), PurePosixPath(path).name)
         return Response(FolderRead(listing).data)
 
     @extend_schema(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import IO
 
-from django.http import FileResponse, HttpResponse
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -18,6 +17,7 @@ from jobs.results import open_result
 from jobs.serializers import EventRead, LogQuery, ResultRead
 from portal.api.pages import Keyset, listed, query
 from portal.api.views import PortalView, person
+from portal.downloads import Download, attachment
 from portal.errors import NotFound
 
 EVENTS_MAX = 1000
@@ -106,15 +106,9 @@ class JobResult(PortalView):
         summary="Download a result",
         responses={(200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY, description="Its bytes.")},
     )
-    def get(self, request: Request, number: int, path: str) -> FileResponse:
+    def get(self, request: Request, number: int, path: str) -> Download:
         job = find_job(person(request), number)
         result = job.results.filter(path=path).order_by("id").first() if "\0" not in path else None
         if result is None:
             raise NotFound(f"Job {number} has no such result. They are listed at /api/v1/jobs/{number}/results.")
-        return attachment(open_result(result), result.path)
-
-
-def attachment(stream: IO[bytes], path: str) -> FileResponse:
-    """Bytes of somebody's, never shown as a page: an attachment of no particular type."""
-    name = PurePosixPath(path).name
-    return FileResponse(stream, as_attachment=True, filename=name, content_type="application/octet-stream")
+        return attachment(open_result(result), PurePosixPath(path).name)

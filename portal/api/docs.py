@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -12,6 +13,8 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer
@@ -57,6 +60,10 @@ class Answer:
     text: str
     members: list[Member]
 
+    @property
+    def caption(self) -> str:
+        return f"Answer {self.status}"
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -64,7 +71,7 @@ class Operation:
     method: str
     path: str
     summary: str
-    text: str
+    text: list[SafeString]
     curl: str
     parameters: list[Member]
     body: list[Member]
@@ -105,7 +112,7 @@ def _operation(made: dict[str, Any], path: str, method: str, raw: dict[str, Any]
         method=method.upper(),
         path=path,
         summary=raw.get("summary", ""),
-        text=raw.get("description", ""),
+        text=_paragraphs(raw.get("description", "")),
         curl=_curl(made, path, method, body_type, body_schema),
         parameters=[
             Member(p["name"], f"{_kind(p['schema'])}, {p['in']}", p.get("required", False), p.get("description", ""))
@@ -118,6 +125,14 @@ def _operation(made: dict[str, Any], path: str, method: str, raw: dict[str, Any]
             for status, answer in raw["responses"].items()
         ],
     )
+
+
+def _paragraphs(text: str) -> list[SafeString]:
+    """Paragraphs of our own descriptions, `words` in backticks as code."""
+    return [
+        mark_safe(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(part)))  # noqa: S308  escaped just here
+        for part in text.split("\n\n")
+    ]
 
 
 def _schema_of(answer: dict[str, Any]) -> dict[str, Any]:
@@ -158,7 +173,7 @@ def _kind(schema: dict[str, Any]) -> str:
 
 
 def _curl(made: dict[str, Any], path: str, method: str, body_type: str, schema: dict[str, Any]) -> str:
-    lines = [f'curl -H "Authorization: Bearer $TOKEN" {settings.PUBLIC_URL}{path}']
+    lines = ['curl -H "Authorization: Bearer $TOKEN"', f"  {settings.PUBLIC_URL}{path}"]
     if method in ("put", "delete"):
         lines.append(f"  -X {method.upper()}")
     if body_type == "application/json":
