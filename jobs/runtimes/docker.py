@@ -31,6 +31,7 @@ from jobs.runtimes.base import (
     Usage,
 )
 from jobs.runtimes.docker_config import DEFAULT_SOCKET, container_config
+from jobs.runtimes.docker_images import image_info, image_missing, pull_fault
 from jobs.runtimes.docker_streams import log_lines, since_parameter, usages
 
 _CALL_TIMEOUT_S = 120
@@ -239,20 +240,20 @@ class DockerRuntime:
         if references.is_image_id(reference):
             found = self._local_image(reference)
             if found is None:
-                raise _image_missing(reference, "no image here has this id. Use its name", retry=False)
-            return _image_info(reference, None, found)
+                raise image_missing(reference, "no image here has this id. Use its name", retry=False)
+            return image_info(reference, None, found)
         parsed = references.parse_or_refuse(reference)
         found = self._local_image(reference)
         if found is None or found.get("RepoDigests"):  # what came from no registry was made on this host
             references.require_allowed(parsed, reference, self._registries)
         if found is None:
             if not pull:
-                raise _image_missing(reference, "it is not on this host. Pull it", retry=True)
+                raise image_missing(reference, "it is not on this host. Pull it", retry=True)
             self._pull(reference, parsed)
             found = self._local_image(reference)
             if found is None:
-                raise _image_missing(reference, "it was pulled and is gone again. Try once more", retry=True)
-        return _image_info(reference, parsed, found)
+                raise image_missing(reference, "it was pulled and is gone again. Try once more", retry=True)
+        return image_info(reference, parsed, found)
 
     def _local_image(self, reference: str) -> dict[str, Any] | None:
         with self._engine():
@@ -269,7 +270,7 @@ class DockerRuntime:
             except APIError as error:
                 problem = _words(error)
         if problem:
-            raise _pull_fault(reference, problem)
+            raise pull_fault(reference, problem)
 
     def close(self) -> None:
         """Let go of idle connections. The next call connects again."""
@@ -361,37 +362,3 @@ def _blocks(answer: requests.Response) -> Iterator[bytes]:
             yield block
     finally:
         answer.close()
-
-
-def _image_missing(reference: str, words: str, *, retry: bool) -> RuntimeFault:
-    return RuntimeFault(f"Image {reference!r} is missing: {words}.", code="image_missing", retry=retry)
-
-
-def _pull_fault(reference: str, problem: str) -> RuntimeFault:
-    words = problem.lower()
-    if "no space left on device" in words:
-        message = f"Image {reference!r} was not pulled: the engine's disk is full. Free some space."
-        return RuntimeFault(message, code="disk_full", retry=True)
-    if any(part in words for part in ("access denied", "unauthorized", "authentication required", "no basic auth")):
-        message = (
-            f"Image {reference!r} was denied by its registry: {problem}. Check the name, or log this host in to it."
-        )
-        return RuntimeFault(message, code="image_denied", retry=False)
-    final = any(part in words for part in ("manifest unknown", "not found", "no matching manifest", "does not exist"))
-    final = final and "no such host" not in words
-    hint = "Check its name and tag" if final else "Try again when the registry can be reached"
-    return _image_missing(reference, f"pulling it failed: {problem}. {hint}", retry=not final)
-
-
-def _image_info(reference: str, parsed: references.Reference | None, found: dict[str, Any]) -> ImageInfo:
-    pinned = str(found["Id"])
-    for digest in found.get("RepoDigests") or ():
-        name = references.parse(digest).name
-        if parsed is not None and name == parsed.name:
-            pinned = digest
-    return ImageInfo(
-        reference=reference,
-        pinned=pinned,
-        size_bytes=int(found["Size"]),
-        architecture=str(found.get("Architecture") or ""),
-    )

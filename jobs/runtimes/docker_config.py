@@ -112,16 +112,24 @@ def _gpus(indexes: tuple[int, ...]) -> list[dict[str, Any]]:
 
 
 def _refuse_host_mounts(spec: ContainerSpec, socket: str) -> None:
-    private = {os.path.realpath(path) for path in (*_HOST_ONLY, DEFAULT_SOCKET, socket)}
+    private = {place for path in (*_HOST_ONLY, DEFAULT_SOCKET, socket) for place in _places(path)}
     for mount in spec.mounts:
-        source = os.path.realpath(mount.source)
-        if any(_within(source, path) or _within(path, source) for path in private):
+        if any(_within(source, path) or _within(path, source) for source in _places(mount.source) for path in private):
             raise RuntimeFault(
                 f"{spec.name!r} was not started: {mount.source!r} holds parts of the host that no job may see. "
                 "Mount a folder of its own instead.",
                 code="start_refused",
                 retry=False,
             )
+
+
+def _places(path: str) -> set[str]:
+    """The path as written, and where its links lead."""
+    written = os.path.normpath(path)
+    try:
+        return {written, os.path.realpath(path)}
+    except OSError:  # a link that this process may not follow, as under /proc
+        return {written}
 
 
 def _within(path: str, folder: str) -> bool:

@@ -3,87 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from jobs.runtimes.base import (
-    ContainerSpec,
-    Exited,
-    Handle,
-    LogLine,
-    Missing,
-    Pending,
-    Running,
-    RuntimeFault,
-    Tmpfs,
-)
+from jobs.runtimes.base import Exited, Handle, LogLine, Missing, Pending, Running, RuntimeFault
 from jobs.runtimes.docker import DockerRuntime
 from jobs.runtimes.fake import FakeProgram, FakeRuntime
-
-IMAGE = "slipway-python:bookworm"
-LABEL = "slipway.test"
-Does = Callable[[ContainerSpec], FakeProgram]
-
-
-@dataclass
-class Bench:
-    """A runtime under test. A case says what a real container runs, and what the fake does in its place."""
-
-    runtime: DockerRuntime | FakeRuntime
-    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
-    does: dict[str, Does] = field(default_factory=dict)
-
-    def spec(self, *argv: str, does: FakeProgram | Does | None = None, **over: Any) -> ContainerSpec:
-        program = does if does is not None else FakeProgram()
-        values: dict[str, Any] = {
-            "name": f"contract-{uuid.uuid4().hex}",
-            "image": IMAGE,
-            "argv": argv,
-            "env": {},
-            "uid": 505,
-            "gid": 505,
-            "workdir": "/tmp",
-            "tmpfs": (Tmpfs("/tmp", 16),),
-            "memory_mib": 64,
-            "labels": {LABEL: self.mark},
-        }
-        spec = ContainerSpec(**values | over)
-        self.does[spec.name] = (lambda _: program) if isinstance(program, FakeProgram) else program
-        return spec
-
-    def python(self, code: str, *words: str, does: FakeProgram | Does | None = None, **over: Any) -> ContainerSpec:
-        return self.spec("python3", "-u", "-c", code, *words, does=does, **over)
-
-    def run(self, spec: ContainerSpec) -> tuple[Exited | Missing, list[LogLine]]:
-        handle = self.runtime.start(spec)
-        return self.runtime.wait(handle), list(self.runtime.follow(handle))
-
-
-@pytest.fixture(params=["fake", pytest.param("docker", marks=pytest.mark.docker)])
-def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    made: Bench
-    if request.param == "fake":
-        made = Bench(FakeRuntime(lambda spec: made.does[spec.name](spec), missing={"absent:1"}, sample_every_s=0.1))
-        yield made
-        return
-    runtime = DockerRuntime()
-    made = Bench(runtime)
-    yield made
-    for handle in runtime.owned(LABEL, made.mark):
-        runtime.remove(handle)
-    runtime.close()
-
-
-def text(lines: list[LogLine], stream: str = "stdout") -> bytes:
-    return b"".join(line.data for line in lines if line.stream == stream)
-
+from tests.jobs.runtimes.bench import IMAGE, LABEL, UNSOUND, Bench, text
 
 # -- starting ---------------------------------------------------------------------------------------------------------
 
@@ -129,31 +61,7 @@ def test_waiting_for_a_container_that_was_never_started_says_so(bench: Bench) ->
         bench.runtime.wait(created)
 
 
-@pytest.mark.parametrize(
-    ("over", "words"),
-    [
-        ({"uid": 0}, "uid"),
-        ({"gid": 0}, "gid"),
-        ({"uid": True}, "uid"),
-        ({"uid": "505:0"}, "uid"),
-        ({"gid": 2**32 - 1}, "gid"),
-        ({"argv": ()}, "no program"),
-        ({"argv": ("",)}, "no program"),
-        ({"argv": ("echo", "a\0b")}, "NUL"),
-        ({"argv": ("echo", "\udc80")}, "Unicode"),
-        ({"env": {"A=B": "1"}}, "environment"),
-        ({"env": {"": "1"}}, "environment"),
-        ({"name": "../x"}, "name"),
-        ({"workdir": "tmp"}, "absolute"),
-        ({"tmpfs": (Tmpfs("/tmp/../etc", 1),)}, "absolute"),
-        ({"tmpfs": (Tmpfs("/", 1),)}, "root folder"),
-        ({"tmpfs": (Tmpfs("/tmp", 1), Tmpfs("/tmp", 1))}, "one target"),
-        ({"cores": 0.0}, "too small"),
-        ({"pids": 0}, "too small"),
-        ({"pids": -1}, "too small"),
-        ({"memory_mib": 0}, "too small"),
-    ],
-)
+@pytest.mark.parametrize(("over", "words"), UNSOUND)
 def test_an_unsound_spec_never_starts(bench: Bench, over: dict[str, Any], words: str) -> None:
     with pytest.raises(RuntimeFault, match=words) as caught:
         bench.runtime.start(replace(bench.spec("true"), **over))
@@ -483,15 +391,3 @@ def test_who_follows_a_short_program_misses_nothing(bench: Bench) -> None:
     for turn in range(3):
         handle = bench.runtime.start(bench.spec("echo", str(turn), does=FakeProgram(lines=(b"%d\n" % turn,))))
         assert text(list(bench.runtime.follow(handle))) == b"%d\n" % turn
-
-
-def test_the_current_folder_and_nothing_of_this_process_is_inherited(bench: Bench) -> None:
-    os.environ["SLIPWAY_TEST_SECRET"] = "x"
-    try:
-        spec = bench.python(
-            "import os; print(os.getcwd(), 'SLIPWAY_TEST_SECRET' in os.environ)",
-            does=lambda spec: FakeProgram(lines=(f"{spec.workdir} {'SLIPWAY_TEST_SECRET' in spec.env}\n".encode(),)),
-        )
-        assert text(bench.run(spec)[1]) == b"/tmp False\n"
-    finally:
-        del os.environ["SLIPWAY_TEST_SECRET"]

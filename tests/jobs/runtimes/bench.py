@@ -1,0 +1,79 @@
+"""Both runtimes under one bench: a case says what a real container runs, and what the fake does in its place."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobs.runtimes.base import ContainerSpec, Exited, LogLine, Missing, Tmpfs
+from jobs.runtimes.docker import DockerRuntime
+from jobs.runtimes.fake import FakeProgram, FakeRuntime
+
+IMAGE = "slipway-python:bookworm"
+LABEL = "slipway.test"
+Does = Callable[[ContainerSpec], FakeProgram]
+
+
+@dataclass
+class Bench:
+    """A runtime under test."""
+
+    runtime: DockerRuntime | FakeRuntime
+    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    does: dict[str, Does] = field(default_factory=dict)
+
+    def spec(self, *argv: str, does: FakeProgram | Does | None = None, **over: Any) -> ContainerSpec:
+        program = does if does is not None else FakeProgram()
+        values: dict[str, Any] = {
+            "name": f"contract-{uuid.uuid4().hex}",
+            "image": IMAGE,
+            "argv": argv,
+            "env": {},
+            "uid": 505,
+            "gid": 505,
+            "workdir": "/tmp",
+            "tmpfs": (Tmpfs("/tmp", 16),),
+            "memory_mib": 64,
+            "labels": {LABEL: self.mark},
+        }
+        spec = ContainerSpec(**values | over)
+        self.does[spec.name] = (lambda _: program) if isinstance(program, FakeProgram) else program
+        return spec
+
+    def python(self, code: str, *words: str, does: FakeProgram | Does | None = None, **over: Any) -> ContainerSpec:
+        return self.spec("python3", "-u", "-c", code, *words, does=does, **over)
+
+    def run(self, spec: ContainerSpec) -> tuple[Exited | Missing, list[LogLine]]:
+        handle = self.runtime.start(spec)
+        return self.runtime.wait(handle), list(self.runtime.follow(handle))
+
+
+def text(lines: list[LogLine], stream: str = "stdout") -> bytes:
+    return b"".join(line.data for line in lines if line.stream == stream)
+
+
+# What must never reach an engine, and a word of what is said.
+UNSOUND: list[tuple[dict[str, Any], str]] = [
+    ({"uid": 0}, "uid"),
+    ({"gid": 0}, "gid"),
+    ({"uid": True}, "uid"),
+    ({"uid": "505:0"}, "uid"),
+    ({"gid": 2**32 - 1}, "gid"),
+    ({"argv": ()}, "no program"),
+    ({"argv": ("",)}, "no program"),
+    ({"argv": ("echo", "a\0b")}, "NUL"),
+    ({"argv": ("echo", "\udc80")}, "Unicode"),
+    ({"env": {"A=B": "1"}}, "environment"),
+    ({"env": {"": "1"}}, "environment"),
+    ({"name": "../x"}, "name"),
+    ({"workdir": "tmp"}, "absolute"),
+    ({"tmpfs": (Tmpfs("/tmp/../etc", 1),)}, "absolute"),
+    ({"tmpfs": (Tmpfs("/", 1),)}, "root folder"),
+    ({"tmpfs": (Tmpfs("/tmp", 1), Tmpfs("/tmp", 1))}, "one target"),
+    ({"cores": 0.0}, "too small"),
+    ({"pids": 0}, "too small"),
+    ({"pids": -1}, "too small"),
+    ({"memory_mib": 0}, "too small"),
+]

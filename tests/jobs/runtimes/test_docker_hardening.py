@@ -1,0 +1,332 @@
+"""A container gets what the allowlist says and nothing else (safety S16, S18, S19): the request, and the view from inside."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jobs.runtimes.base import ContainerSpec, Exited, Mount, RuntimeFault, Tmpfs
+from jobs.runtimes.docker import DockerRuntime
+from jobs.runtimes.docker_config import container_config, host_config
+
+LABEL = "slipway.test"
+
+# Written out here on purpose, key by key: a change of the request must change this too.
+ALWAYS = {
+    "Privileged": False,
+    "CapAdd": [],
+    "CapDrop": ["ALL"],
+    "SecurityOpt": ["no-new-privileges:true"],
+    "ReadonlyRootfs": True,
+    "PublishAllPorts": False,
+    "IpcMode": "private",
+    "CgroupnsMode": "private",
+    "OomKillDisable": False,
+    "OomScoreAdj": 500,
+    "CpuPeriod": 100_000,
+    "Ulimits": [{"Name": "nofile", "Soft": 16_384, "Hard": 16_384}, {"Name": "core", "Soft": 0, "Hard": 0}],
+    "Init": True,
+    "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+    "AutoRemove": False,
+    "LogConfig": {"Type": "json-file", "Config": {"max-size": "50m", "max-file": "3"}},
+    "Devices": [],
+}
+BY_SPEC = {"NetworkMode", "PidsLimit", "Memory", "MemorySwap", "CpuQuota", "Mounts", "Tmpfs", "DeviceRequests"}
+NEVER_ROOT = st.integers(1, 2**32 - 2)
+WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
+FOLDERS = st.from_regex(r"/srv(/[a-z]{1,8}){1,3}", fullmatch=True)
+SPECS = st.builds(
+    ContainerSpec,
+    name=st.from_regex(r"[a-z0-9][a-z0-9_.-]{1,30}", fullmatch=True),
+    image=st.sampled_from(
+        ["slipway-python:bookworm", "sha256:" + "0" * 64, "docker.io/library/python@sha256:" + "a" * 64]
+    ),
+    argv=st.lists(WORDS, max_size=5).map(lambda words: ("program", *words)),
+    env=st.dictionaries(st.from_regex(r"[A-Z_][A-Z0-9_]{0,10}", fullmatch=True), WORDS, max_size=4),
+    uid=NEVER_ROOT,
+    gid=NEVER_ROOT,
+    workdir=FOLDERS,
+    mounts=st.lists(
+        st.builds(Mount, FOLDERS, FOLDERS, st.booleans()), max_size=3, unique_by=lambda mount: mount.target
+    ).map(tuple),
+    tmpfs=st.just((Tmpfs("/tmp", 64),)),
+    cores=st.floats(0.01, 512),
+    memory_mib=st.integers(6, 2**22),
+    pids=st.integers(1, 2**20),
+    gpu_indexes=st.lists(st.integers(0, 15), max_size=4, unique=True).map(tuple),
+    network=st.sampled_from(["none", "bridge"]),
+    labels=st.dictionaries(st.sampled_from(["slipway.job", "slipway.host"]), WORDS),
+)
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(spec=SPECS)
+def test_the_request_equals_the_allowlist_for_any_spec(spec: ContainerSpec) -> None:
+    request = host_config(spec)
+    assert {name: value for name, value in request.items() if name not in BY_SPEC} == ALWAYS
+    assert set(request) == set(ALWAYS) | BY_SPEC
+    assert request["NetworkMode"] == spec.network
+    assert request["PidsLimit"] == spec.pids
+    assert request["Memory"] == request["MemorySwap"] == spec.memory_mib * 1024 * 1024
+    assert request["CpuQuota"] == pytest.approx(spec.cores * 100_000, abs=1)
+    assert request["Tmpfs"] == {"/tmp": "rw,exec,nosuid,nodev,size=64m,mode=1777"}
+    assert request["Mounts"] == [
+        {
+            "Type": "bind",
+            "Source": mount.source,
+            "Target": mount.target,
+            "ReadOnly": mount.readonly,
+            "BindOptions": {"Propagation": "rprivate"},
+        }
+        for mount in spec.mounts
+    ]
+    devices = [device for row in request["DeviceRequests"] for device in row["DeviceIDs"]]
+    assert devices == [str(index) for index in spec.gpu_indexes]
+    assert all(row["Capabilities"] == [["gpu"]] for row in request["DeviceRequests"])
+
+    whole = container_config(spec)
+    assert whole["User"] == f"{spec.uid}:{spec.gid}"
+    assert (whole["Entrypoint"], whole["Cmd"]) == (list(spec.argv), [])
+    assert not any(
+        whole[name] for name in ("Tty", "OpenStdin", "StdinOnce", "AttachStdin", "AttachStdout", "AttachStderr")
+    )
+    assert whole["Healthcheck"] == {"Test": ["NONE"]}
+    assert whole["StopSignal"] == "SIGTERM"
+    assert whole["Env"] == [f"{name}={value}" for name, value in spec.env.items()]
+    assert "seccomp" not in json.dumps(whole["HostConfig"])
+    assert set(whole) == {
+        *("Image", "Entrypoint", "Cmd", "Env", "User", "WorkingDir", "Labels", "Tty", "OpenStdin", "StdinOnce"),
+        *("AttachStdin", "AttachStdout", "AttachStderr", "StopSignal", "Healthcheck", "HostConfig"),
+    }
+
+
+def make_spec(*argv: str, **over: Any) -> ContainerSpec:
+    values: dict[str, Any] = {
+        "name": f"hardening-{uuid.uuid4().hex}",
+        "image": "slipway-python:bookworm",
+        "argv": argv,
+        "env": {},
+        "uid": 1234,
+        "gid": 2345,
+        "workdir": "/tmp",
+        "tmpfs": (Tmpfs("/tmp", 8),),
+        "cores": 0.5,
+        "memory_mib": 96,
+        "pids": 77,
+        "labels": {LABEL: "hardening"},
+    }
+    return ContainerSpec(**values | over)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "/",
+        "/var",
+        "/run",
+        "/var/run",
+        "/var/run/docker.sock",
+        "/run/containerd/x",
+        "/proc/1/root",
+        "/dev",
+        "/etc/ssl",
+        "/usr",
+    ],
+)
+def test_parts_of_the_host_are_never_mounted(source: str) -> None:
+    with pytest.raises(RuntimeFault, match="no job may see"):
+        container_config(make_spec("true", mounts=(Mount(source, "/data", readonly=True),)))
+
+
+def test_the_engines_own_socket_is_never_mounted_wherever_it_is(tmp_path: Path) -> None:
+    socket = tmp_path / "engine" / "docker.sock"
+    socket.parent.mkdir()
+    socket.touch()
+    (tmp_path / "link").symlink_to(socket.parent)
+    (tmp_path / "data").mkdir()
+    container_config(make_spec("true", mounts=(Mount(str(tmp_path / "data"), "/data"),)), socket=str(socket))
+    for source in (tmp_path, tmp_path / "engine", tmp_path / "link", socket):
+        with pytest.raises(RuntimeFault, match="no job may see"):
+            container_config(make_spec("true", mounts=(Mount(str(source), "/data"),)), socket=str(socket))
+
+
+# -- from inside ------------------------------------------------------------------------------------------------------
+
+Inside = Callable[..., Any]
+
+
+@pytest.fixture
+def inside() -> Iterator[Inside]:
+    """Run Python in a container and give back what it prints as JSON."""
+    runtime = DockerRuntime()
+    names: list[str] = []
+
+    def run(code: str, **over: Any) -> Any:
+        spec = make_spec("python3", "-c", f"import json, os\n{code}", **over)
+        names.append(spec.name)
+        handle = runtime.start(spec)
+        end = runtime.wait(handle)
+        output = b"".join(line.data for line in runtime.follow(handle))
+        assert end == Exited(0), output.decode()
+        return json.loads(output)
+
+    yield run
+    for handle in runtime.owned(LABEL, "hardening"):
+        if handle.name in names:
+            runtime.remove(handle)
+    runtime.close()
+
+
+@pytest.mark.docker
+def test_inside_there_are_no_privileges_to_gain(inside: Inside) -> None:
+    status = inside(
+        "print(json.dumps(dict(line.split(':\\t', 1) for line in open('/proc/self/status').read().splitlines())))"
+    )
+    for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(status[name], 16) == 0, name
+    assert status["NoNewPrivs"] == "1"
+    assert status["Seccomp"] == "2"
+    assert status["Uid"].split() == ["1234"] * 4
+    assert status["Gid"].split() == ["2345"] * 4
+    assert status["Groups"].split() in ([], ["2345"])
+
+
+@pytest.mark.docker
+def test_inside_only_tmp_can_be_written(inside: Inside) -> None:
+    code = """
+wrote = []
+for folder in ('/', '/etc', '/usr', '/var', '/home/slipway', '/opt', '/data', '/results', '/proc/sys', '/sys', '/tmp', '/dev/shm', '/run'):
+    try:
+        open(os.path.join(folder, 'x'), 'w').close()
+        wrote.append(folder)
+    except OSError:
+        pass
+flags = {line.split()[1]: line.split()[3].split(',') for line in open('/proc/mounts')}
+print(json.dumps([wrote, 'ro' in flags['/'], sorted(flags['/tmp'])]))
+"""
+    wrote, root_is_readonly, tmp = inside(code)
+    assert wrote == ["/tmp", "/dev/shm"]
+    assert root_is_readonly
+    assert {"nosuid", "nodev"} <= set(tmp)
+    assert "noexec" not in tmp
+
+
+@pytest.mark.docker
+def test_inside_there_is_no_engine_and_no_network(inside: Inside) -> None:
+    sockets, interfaces = inside(
+        "found = [p for p in ('/var/run/docker.sock', '/run/docker.sock', '/run/containerd') if os.path.exists(p)]\n"
+        "print(json.dumps([found, os.listdir('/sys/class/net')]))"
+    )
+    assert sockets == []
+    assert interfaces == ["lo"]
+
+
+@pytest.mark.docker
+def test_inside_the_network_is_there_where_it_is_granted(inside: Inside) -> None:
+    assert "eth0" in inside("print(json.dumps(os.listdir('/sys/class/net')))", network="bridge")
+
+
+@pytest.mark.docker
+def test_inside_the_limits_are_the_specs(inside: Inside) -> None:
+    code = """
+import resource
+def read(*paths):
+    for path in paths:
+        if os.path.exists('/sys/fs/cgroup/' + path):
+            return open('/sys/fs/cgroup/' + path).read().split()
+print(json.dumps({
+    'memory': read('memory.max', 'memory/memory.limit_in_bytes'),
+    'pids': read('pids.max', 'pids/pids.max'),
+    'cpu': read('cpu.max') or read('cpu/cpu.cfs_quota_us') + read('cpu/cpu.cfs_period_us'),
+    'nofile': resource.getrlimit(resource.RLIMIT_NOFILE),
+    'core': resource.getrlimit(resource.RLIMIT_CORE),
+    'group': [line.strip().rpartition(':')[2] for line in open('/proc/self/cgroup') if ':memory:' in line or line.startswith('0::')][0],
+    'oom': open('/proc/self/oom_score_adj').read().strip(),
+}))
+"""
+    found = inside(code)
+    assert found == {
+        "memory": [str(96 * 2**20)],
+        "pids": ["77"],
+        "cpu": ["50000", "100000"],
+        "nofile": [16_384, 16_384],
+        "core": [0, 0],
+        "group": "/",
+        "oom": "500",
+    }
+
+
+@pytest.mark.docker
+def test_inside_forks_and_tmp_are_bounded(inside: Inside) -> None:
+    code = """
+import errno, time
+children, refused = [], False
+try:
+    for _ in range(200):
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(60)
+            os._exit(0)
+        children.append(pid)
+except OSError as error:
+    refused = error.errno == errno.EAGAIN
+for pid in children:
+    os.kill(pid, 9)
+try:
+    open('/tmp/big', 'wb').write(bytes(16 * 2**20))
+    full = False
+except OSError as error:
+    full = error.errno == errno.ENOSPC
+print(json.dumps([refused, len(children) < 77, full]))
+"""
+    assert inside(code) == [True, True, True]
+
+
+@pytest.mark.docker
+def test_mounts_are_as_asked(inside: Inside, tmp_path: Path) -> None:
+    for name in ("given", "results"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_text("from the host")
+        (tmp_path / name).chmod(0o777)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.name.startswith("pytest-"):
+            folder.chmod(0o711)
+    code = """
+read = open('/given/a').read()
+open('/results/b', 'w').write('from inside')
+try:
+    open('/given/b', 'w')
+    wrote = True
+except OSError:
+    wrote = False
+print(json.dumps([read, wrote, open('/proc/1/cmdline').read().split(chr(0))[0]]))
+"""
+    mounts = (Mount(str(tmp_path / "given"), "/given", readonly=True), Mount(str(tmp_path / "results"), "/results"))
+    read, wrote, _ = inside(code, mounts=mounts)
+    assert (read, wrote) == ("from the host", False)
+    assert (tmp_path / "results" / "b").read_text() == "from inside"
+    assert (tmp_path / "results" / "b").stat().st_uid == 1234
+    with pytest.raises(RuntimeFault, match="nowhere") as caught:
+        inside(code, mounts=(Mount(str(tmp_path / "nowhere"), "/given"),))
+    assert (caught.value.code, caught.value.retry) == ("start_refused", False)
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.docker
+def test_a_refused_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a file can't be mounted over a folder")
+    runtime = DockerRuntime()
+    mine = uuid.uuid4().hex
+    mounts = (Mount(str(tmp_path / "a"), "/usr/bin"),)
+    with pytest.raises(RuntimeFault) as caught:
+        runtime.start(make_spec("true", mounts=mounts, labels={LABEL: mine}))
+    assert caught.value.code == "start_refused"
+    assert runtime.owned(LABEL, mine) == []
+    runtime.close()
