@@ -192,7 +192,7 @@ class Demo:
                     self.stay(url)
             finally:
                 self.processes.stop()
-        failed = [job["number"] for job in jobs if job["state"] != "SUCCEEDED"]
+        failed = [job["number"] for job in jobs if job["state"] != "succeeded"]
         if once and failed:
             print(f"Not succeeded: job {', '.join(map(str, failed))}.", file=sys.stderr)
         return 1 if once and failed else 0

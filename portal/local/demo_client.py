@@ -16,7 +16,7 @@ from typing import Any
 
 from portal.errors import PortalError
 
-TERMINAL = {"SUCCEEDED", "FAILED", "CANCELLED"}
+TERMINAL = {"succeeded", "failed", "cancelled"}
 JOB_WAIT_S = 180.0
 Json = dict[str, Any]
 
@@ -124,6 +124,6 @@ def table(jobs: list[Json]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     lines = ["  ".join([*(row[i].ljust(widths[i]) for i in range(5)), row[5]]) for row in rows]
     for at, job in reversed(list(enumerate(jobs, 1))):
-        if job["state"] != "SUCCEEDED":
+        if job["state"] != "succeeded":
             lines.insert(at + 1, f"      {job['reason']}")
     return "\n".join(lines)
