@@ -30,6 +30,7 @@ SCRIPTS = Path(__file__).resolve().parent
 IMAGE = "slipway-examples:1"
 USERNAME = "demo"
 PORTS_TRIED = 50
+PASSWORD_LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # noqa: S105  what one is made of
 BEGUN = time.monotonic()
 
 
@@ -96,7 +97,7 @@ class Demo:
         self.env["SECRET_KEY"] = key.read_text().strip()
         kept = self.state / "demo.json"
         if not kept.exists():
-            _write_private(kept, json.dumps({"username": USERNAME, "password": secrets.token_urlsafe(12)}))
+            _write_private(kept, json.dumps({"username": USERNAME, "password": _password()}))
         password = json.loads(kept.read_text())["password"]
         if not isinstance(password, str):
             raise DemoError(f"{kept} holds no password. Remove it, then start again.")
@@ -212,6 +213,11 @@ class Demo:
         while True:
             self.still_there()
             time.sleep(0.5)
+
+
+def _password() -> str:
+    """Letters and digits that a person can tell apart and copy with a double click: 93 bits."""
+    return "".join(secrets.choice(PASSWORD_LETTERS) for _ in range(16))
 
 
 def _write_private(path: Path, text: str) -> None:
