@@ -80,6 +80,16 @@ class App(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("apps_catalog:app", args=[self.slug])
 
+    @property
+    def icon_mark(self) -> str:
+        """Changes with the picture: that of a placeholder hangs on the name alone."""
+        return (self.icon_digest or hashlib.sha256(self.name.encode("utf-8", "replace")).hexdigest())[:20]
+
+    @property
+    def icon_url(self) -> str:
+        """The address carries the mark, so that a browser may keep the picture for ever."""
+        return f"{reverse('apps_catalog:icon', args=[self.slug])}?v={self.icon_mark}"
+
 
 class Version(models.Model):
     """One immutable definition of an app: the author's text to the letter, and its sha256. State and image are all that move."""
@@ -117,6 +127,9 @@ class Version(models.Model):
 
     def __str__(self) -> str:
         return f"{self.app.slug} {self.label}"
+
+    def get_curate_url(self) -> str:
+        return reverse("apps_catalog:curate-version", args=[self.app.slug, self.label])
 
     @staticmethod
     def digest_of(definition: str) -> str:

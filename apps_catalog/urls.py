@@ -4,5 +4,12 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
+from apps_catalog.views import app, catalog, curate, versions
+
 app_name = "apps_catalog"
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [
+    *catalog.urlpatterns,
+    *app.urlpatterns,
+    *curate.urlpatterns,
+    *versions.urlpatterns,
+]

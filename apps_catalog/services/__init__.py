@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from apps_catalog.services.importing import Imported, import_definition
 from apps_catalog.services.publishing import (
+    image_fits,
     look_up_image,
     make_default,
     publish,
@@ -16,6 +17,7 @@ from apps_catalog.services.reading import not_launchable, read_definition, spec_
 
 __all__ = [
     "Imported",
+    "image_fits",
     "import_definition",
     "look_up_image",
     "make_default",

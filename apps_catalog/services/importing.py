@@ -97,8 +97,9 @@ def _write(
             set_image(version=same, actor=actor, image=image)
         return Imported(reading, same.app, same)
     if there is None:
-        there = App(slug=slug or _free_slug(spec.name), created_by=actor)
+        there = App(created_by=_author(actor))
         show(there, spec)
+        there.slug = slug or _free_slug(there.name)
         there.save()
     version = Version.objects.create(
         app=there,
@@ -107,12 +108,17 @@ def _write(
         digest=Version.digest_of(verbatim),
         findings=[asdict(finding) for finding in reading.findings],
         image=image,
-        created_by=actor,
+        created_by=_author(actor),
     )
     audit("version.import", actor=actor, target=str(version), digest=version.digest, image=image)
     if image:
         chore("look_up_image", version.pk)
     return Imported(reading, there, version, created=True)
+
+
+def _author(actor: User) -> User | None:
+    """Nobody, where manage.py imports in no person's name."""
+    return actor if actor.pk else None
 
 
 def _app_for(spec: LaunchSpec, slug: str) -> App | None:

@@ -1,0 +1,149 @@
+"""Imports AppDefs from files and folders: `manage.py import_apps PATH... [--dry-run] [--json]`."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from apps_catalog import services
+from apps_catalog.launch.document import too_large
+from apps_catalog.launch.spec import Finding, Reading
+from apps_catalog.models import Version
+from apps_catalog.services.reading import size_limit_bytes
+from apps_catalog.wording import counted
+from portal.errors import PortalError
+from portal.people.models import User
+
+MARKS = {"error": "x", "warning": "!", "info": "-"}
+
+
+@dataclass(frozen=True)
+class Wish:
+    actor: User
+    image: str
+    publish: bool
+    dry_run: bool
+
+
+class Command(BaseCommand):
+    help = "Import AppDef files, and every *.json below folders. A bad file is reported and the next one is read."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, or a folder with *.json at any depth")
+        parser.add_argument("--dry-run", action="store_true", help="read and report, write nothing")
+        parser.add_argument("--json", action="store_true", help="one JSON object a file, one a line")
+        parser.add_argument("--image", default="", help="container image of the new versions")
+        parser.add_argument("--publish", action="store_true", help="publish what is imported")
+        parser.add_argument("--as", dest="username", default="", help="the curator in whose name it is done")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["image"] and not services.image_fits(options["image"]):
+            raise CommandError(f"--image {options['image']!r} is no image reference. Write registry/name:tag.")
+        wish = Wish(_curator(options["username"]), options["image"], options["publish"], options["dry_run"])
+        failed = total = 0
+        for path in _files(options["paths"]):
+            result = _import(path, wish)
+            total += 1
+            failed += not result["ok"]
+            self.stdout.write(json.dumps(result) if options["json"] else _as_text(result, wish))
+        verb = "can be imported" if wish.dry_run else "imported"
+        self.stderr.write(f"{total - failed} of {counted(total, 'file')} {verb}.")
+        if failed:
+            raise SystemExit(1)
+
+
+def _curator(username: str) -> User:
+    """The person named; without a name whoever runs manage.py, who has the whole installation in hand anyway."""
+    if not username:
+        return User(username="manage.py", is_curator=True)
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        raise CommandError(f"There is no person {username!r}. Make one with manage.py createperson.")
+    if not user.curates:
+        raise CommandError(f"{username} is not a curator. Give the role in the administration, or leave out --as.")
+    return user
+
+
+def _files(given: list[str]) -> Iterator[Path]:
+    """What is named, and every *.json below a folder that is named, in order."""
+    for path in map(Path, given):
+        if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises where a folder above can't be entered
+            yield from sorted(found for found in path.rglob("*") if found.suffix.lower() == ".json") or [path]
+        else:
+            yield path
+
+
+def _import(path: Path, wish: Wish) -> dict[str, Any]:
+    """The report of one file. Nothing a file holds, or is, stops the command."""
+    text = _text_of(path)
+    if isinstance(text, Finding):
+        return _report(path, Reading(None, (text,)))
+    try:
+        with transaction.atomic():
+            done = services.import_definition(text=text, actor=wish.actor, image=wish.image, dry_run=wish.dry_run)
+            if wish.publish and not wish.dry_run and done.version and done.version.state != Version.State.PUBLISHED:
+                services.publish(version=done.version, actor=wish.actor)
+    except PortalError as refusal:
+        return _report(path, Reading(None, (Finding("error", refusal.code, refusal.message),)))
+    return _report(path, done.reading, done)
+
+
+def _text_of(path: Path) -> bytes | Finding:
+    limit = size_limit_bytes()
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            return Finding("error", "no-files", "There is no *.json file in this folder.")
+        if not stat.S_ISREG(found.st_mode):
+            return Finding("error", "unreadable", "This is no ordinary file.")
+        if found.st_size > limit:
+            return too_large(found.st_size, limit)
+        with path.open("rb") as file:
+            return file.read(limit + 1)
+    except (OSError, ValueError) as fault:
+        why = fault.strerror if isinstance(fault, OSError) else str(fault)
+        return Finding("error", "unreadable", f"The file can't be read: {why}.")
+
+
+def _report(path: Path, reading: Reading, done: services.Imported | None = None) -> dict[str, Any]:
+    spec = reading.spec
+    app = done.app if done else None
+    version = done.version if done else None
+    return {
+        "path": str(path).encode("utf-8", "replace").decode(),
+        "ok": reading.ok,
+        "app": spec.name if spec else None,
+        "slug": app.slug if app else None,
+        "version": version.label if version else None,
+        "created": bool(done and done.created),
+        "commands": list(spec.commands) if spec else [],
+        "findings": [asdict(finding) for finding in reading.findings],
+    }
+
+
+def _as_text(result: dict[str, Any], wish: Wish) -> str:
+    if not result["ok"]:
+        head = f"REFUSED  {result['path']}"
+    else:
+        where = (
+            "new app" if wish.dry_run and not result["slug"] else f"{result['slug']} {result['version'] or ''}".strip()
+        )
+        known = "" if result["created"] or wish.dry_run else ", there already"
+        head = f"ok       {result['path']}: {result['app']} ({counted(len(result['commands']), 'command')}) -> {where}{known}"
+    lines = [_finding_line(finding) for finding in result["findings"]]
+    return "\n".join([head, *lines]).encode("utf-8", "replace").decode()
+
+
+def _finding_line(finding: dict[str, Any]) -> str:
+    place = f"{finding['line']}:{finding['column']} " if finding["line"] else ""
+    pointer = f" [{finding['pointer']}]" if finding["pointer"] else ""
+    return f"         {MARKS[finding['level']]} {place}{finding['message']}{pointer}"
