@@ -19,9 +19,9 @@ from jobs import uploads, vaults
 from jobs.listing import LISTED_MAX, SORTS, Entry, Listing
 from jobs.models import Upload, Vault
 from jobs.safe_paths import PathRefused
+from jobs.views.downloads import Attachment
 from portal.api.pages import Keyset, listed, query
 from portal.api.views import PortalView, person
-from portal.downloads import Download, attachment
 from portal.errors import NotFound
 
 CHUNK_BYTES = 2**18
@@ -123,12 +123,12 @@ class VaultFiles(PortalView):
             (200, "application/octet-stream"): OpenApiTypes.BINARY,
         },
     )
-    def get(self, request: Request, name: str, path: str) -> Response | Download:
+    def get(self, request: Request, name: str, path: str) -> Response | Attachment:
         vault = vaults.visible_vault(person(request), name)
         try:
             listing = vaults.list_folder(vault, path, **query(FolderQuery, request))
         except PathRefused:  # no folder: then a file, or refused for good
-            return attachment(vaults.open_file(vault, path), PurePosixPath(path).name)
+            return Attachment(vaults.open_file(vault, path), PurePosixPath(path).name)
         return Response(FolderRead(listing).data)
 
     @extend_schema(

@@ -15,9 +15,9 @@ from jobs.api.jobs import find_job
 from jobs.models import Attempt, Job
 from jobs.results import open_result
 from jobs.serializers import EventRead, LogQuery, ResultRead
+from jobs.views.downloads import Attachment
 from portal.api.pages import Keyset, listed, query
 from portal.api.views import PortalView, person
-from portal.downloads import Download, attachment
 from portal.errors import NotFound
 
 EVENTS_MAX = 1000
@@ -106,9 +106,9 @@ class JobResult(PortalView):
         summary="Download a result",
         responses={(200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY, description="Its bytes.")},
     )
-    def get(self, request: Request, number: int, path: str) -> Download:
+    def get(self, request: Request, number: int, path: str) -> Attachment:
         job = find_job(person(request), number)
         result = job.results.filter(path=path).order_by("id").first() if "\0" not in path else None
         if result is None:
             raise NotFound(f"Job {number} has no such result. They are listed at /api/v1/jobs/{number}/results.")
-        return attachment(open_result(result), PurePosixPath(path).name)
+        return Attachment(open_result(result), PurePosixPath(path).name)
