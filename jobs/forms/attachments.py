@@ -13,7 +13,7 @@ from apps_catalog.launch.parameters import UnfitError, Upload
 from apps_catalog.launch.positions import join
 from apps_catalog.launch.spec import Fault, Json, LaunchSpec
 from jobs import uploads
-from jobs.forms.drafts import Draft
+from jobs.forms.drafts import Draft, posted_names
 from jobs.forms.widgets import UPLOAD_PREFIX, is_upload_id
 from portal.errors import PortalError
 from portal.people.models import User
@@ -33,7 +33,7 @@ def receive(request: HttpRequest, spec: LaunchSpec, draft: Draft, *, owner: User
     parameters = dict(draft.submission.parameters)
     faults = list(draft.faults)
     for key, parameter in command.parameters.items():
-        sent = request.FILES.get(UPLOAD_PREFIX + key)
+        sent = next((request.FILES[n] for n in posted_names(UPLOAD_PREFIX + key) if n in request.FILES), None)
         if not isinstance(parameter, Upload) or sent is None or isinstance(sent, list):
             continue
         try:

@@ -124,7 +124,7 @@ def build(
     complaints = Complaints(faults)
     complaints.focused = any(fault.pointer == "/machine" for fault in faults)
     fields = draw_inputs(inputs_of(command), draft, complaints, offers.uploads, prefix)
-    form = LaunchForm(
+    return LaunchForm(
         command=command,
         required=tuple(one for one in fields if one.required),
         optional=tuple(one for one in fields if not one.required),
@@ -134,12 +134,13 @@ def build(
         problems=problems(spec, draft, faults, prefix),
         globs=", ".join(spec.machines_of(command)),
     )
-    return form
 
 
 def _storage(draft: Draft, offers: Settings, complaints: Complaints) -> Iterable[Field]:
     if len(offers.vaults) > 1 or any(value for value, _ in offers.vaults):
-        yield _choice("vault", "Vault", offers.vaults, draft.submission.vault, complaints, help="The job sees it at /data.")
+        yield _choice(
+            "vault", "Vault", offers.vaults, draft.submission.vault, complaints, help="The job sees it at /data."
+        )
         yield _switch(
             "vault_readonly", "Read-only", draft.submission.vault_readonly, complaints, help="The job can't change it."
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -122,10 +122,17 @@ def plain(posted: QueryDict, name: str) -> str:
     return posted.get(name, "").replace("\0", "\ufffd")
 
 
+def posted_names(name: str) -> Iterator[str]:
+    """How a field's name arrives: as it is, or as browsers write it (HTML, "multipart form data": escaped)."""
+    yield name
+    broken = re.sub(r"\r\n?|\n", "\r\n", name)
+    yield broken
+    yield broken.replace("\r\n", "%0D%0A").replace('"', "%22")
+
+
 def posted_value(posted: QueryDict, key: str) -> str | None:
-    """What was posted for a key. Browsers write a line break in a name as CR LF."""
-    name = PREFIX + key
-    return posted.get(name, posted.get(re.sub(r"\r\n?|\n", "\r\n", name)))
+    """What was posted for a key."""
+    return next((posted[name] for name in posted_names(PREFIX + key) if name in posted), None)
 
 
 def read_token(posted: QueryDict) -> str:

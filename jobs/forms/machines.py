@@ -55,7 +55,11 @@ def preferred(states: Iterable[MachineState]) -> str:
 
 
 def price(per_hour: Decimal) -> str:
-    return f"{per_hour.normalize():f}" if per_hour else "free"
+    """ "0.50", "0.0125" or "free"."""
+    if not per_hour:
+        return "free"
+    plain = f"{per_hour.normalize():f}"
+    return plain if len(plain.partition(".")[2]) > 2 else f"{per_hour:.2f}"
 
 
 def rows(states: Iterable[MachineState], chosen: str) -> tuple[MachineRow, ...]:

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 from django.conf import settings
-from django.urls import reverse
 
 from apps_catalog.launch.spec import LaunchSpec
 from apps_catalog.models import App, Version
@@ -100,7 +99,7 @@ class Page:
 
     def judged(self, draft: Draft) -> services.Preview:
         """What launching this draft would run, the faults of reading it first."""
-        if draft.json_text is not None and draft.positions is None:
+        if draft.faults and draft.json_text is not None and draft.positions is None:
             return services.Preview(None, draft.faults)
         submission = replace(draft.submission, parameters=typed_parameters(self.spec, draft.submission))
         found = services.preview(owner=self.user, version=self.version, submission=submission)
@@ -137,7 +136,9 @@ class Page:
         return panel_of(preview, problems(self.spec, draft, preview.faults), chosen, calls)
 
     def _commands(self, current: str) -> list[CommandChoice]:
-        return [CommandChoice(c.key, c.name or c.key, c.description, c.key == current) for c in self.spec.commands.values()]
+        return [
+            CommandChoice(c.key, c.name or c.key, c.description, c.key == current) for c in self.spec.commands.values()
+        ]
 
     def _offers(self, draft: Draft) -> Settings:
         ids = attachments.named(draft.submission.parameters)
@@ -151,5 +152,3 @@ class Page:
             uploads={str(file.pk): file.name for file in files},
             walltime_hint=f"The job is stopped after this time. Empty means {as_clock(most_s)}, which is the most.",
         )
-
-

@@ -7,11 +7,11 @@ from decimal import Decimal
 
 from apps_catalog.launch.spec import PlanFile, PlanLimits, PlanMount, RunPlan
 from jobs.forms.builder import Problem
-from jobs.forms.drafts import as_clock
 from jobs.forms.machines import MachineRow
 from jobs.forms.snippets import Snippet, shell_line
 from jobs.services import Preview
 
+ONE_LINE = 32
 MOUNT_WORDS = {
     "vault": "the vault",
     "results": "results: what is left here is kept",
@@ -31,12 +31,10 @@ class Panel:
     snippets: tuple[Snippet, ...]
 
     @property
-    def command_line(self) -> str:
-        return shell_line(self.plan.argv) if self.plan else ""
-
-    @property
-    def words(self) -> list[str]:
-        return [shell_line([word]) for word in self.plan.argv] if self.plan else []
+    def words(self) -> list[tuple[str, bool]]:
+        """Each word as a shell would have to be given it, and whether it is short enough to stay on one line."""
+        words = [shell_line([word]) for word in self.plan.argv] if self.plan else []
+        return [(word, len(word) <= ONE_LINE and "\n" not in word) for word in words]
 
     @property
     def environment(self) -> list[tuple[str, str]]:
@@ -53,10 +51,6 @@ class Panel:
     @property
     def limits(self) -> PlanLimits | None:
         return self.plan.limits if self.plan else None
-
-    @property
-    def walltime(self) -> str:
-        return as_clock(self.plan.limits.walltime_s) if self.plan else ""
 
     @property
     def count(self) -> str:

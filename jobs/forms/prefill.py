@@ -38,7 +38,14 @@ def from_query(query: QueryDict, spec: LaunchSpec, *, version: str) -> Draft:
     parameters: dict[str, Json] = {}
     for name in query:
         if name.startswith(LINK_PREFIX):
-            _take(command, name.removeprefix(LINK_PREFIX), query[name], parameters, remarks, f"App version {version} does not have")
+            _take(
+                command,
+                name.removeprefix(LINK_PREFIX),
+                query[name],
+                parameters,
+                remarks,
+                f"App version {version} does not have",
+            )
     walltime_s, faults = read_clock(query.get("walltime", ""))
     submission = Submission(
         command=command.key,
@@ -89,9 +96,7 @@ def _label(command: Command, key: str) -> str:
     return parameter.label if parameter else key
 
 
-def _take(
-    command: Command, key: str, value: Json, into: dict[str, Json], remarks: list[str], words: str
-) -> None:
+def _take(command: Command, key: str, value: Json, into: dict[str, Json], remarks: list[str], words: str) -> None:
     """Takes a value over where the command asks for it, and says so where it doesn't."""
     parameter = command.parameters.get(key)
     if parameter is None:

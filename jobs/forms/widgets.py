@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypedDict
+from typing import ClassVar, TypedDict
 from uuid import UUID
 
 from apps_catalog.launch.spec import Json
@@ -245,10 +245,10 @@ class LocalFile(Widget):
         )
 
 
-def is_upload_id(text: Any) -> bool:
+def is_upload_id(value: Json) -> bool:
     try:
-        return str(UUID(text)) == text
-    except (ValueError, AttributeError, TypeError):
+        return isinstance(value, str) and str(UUID(value)) == value
+    except ValueError:
         return False
 
 

@@ -96,7 +96,8 @@ export function makeCombobox(select) {
     event.stopPropagation(); // words being searched for are not a value
     open(input.value);
   });
-  input.addEventListener("click", () => (list.hidden ? (input.select(), open()) : close()));
+  input.addEventListener("focus", () => input.select());
+  input.addEventListener("click", () => (list.hidden ? open() : close()));
   input.addEventListener("blur", close);
   input.addEventListener("keydown", (event) => {
     const closed = list.hidden;

@@ -29,7 +29,9 @@ GALLERY: dict[str, Any] = {
             "parameters": {
                 "-case": parameter("STR", "Case name", required=True, positional=False, value=""),
                 'a "key" <i>': parameter("STR", "Quotes \" ' <script>alert(1)</script>", value="x"),
-                "\u05e9\u05dc\u05d5\u05dd": parameter("STR", "\u05e9\u05dd \u05d4\u05e4\u05e8\u05d5\u05d9\u05e7\u05d8", value="\u05e2\u05e8\u05da"),
+                "\u05e9\u05dc\u05d5\u05dd": parameter(
+                    "STR", "\u05e9\u05dd \u05d4\u05e4\u05e8\u05d5\u05d9\u05e7\u05d8", value="\u05e2\u05e8\u05da"
+                ),
                 "\U0001f680 speed": parameter("INT", "Speed \U0001f680", value=3, min=1, max=9),
                 "notes": parameter("STR", "Notes", value="one\ntwo"),
                 "darts": parameter("RANGE", "Darts", required=True, min=5, max=25, step=10, value=15),
@@ -51,7 +53,9 @@ GALLERY: dict[str, Any] = {
 
 def large(count: int) -> dict[str, Any]:
     """The gallery's first command with this many parameters of all types."""
-    shapes = [one for one in GALLERY["commands"]["all"]["parameters"].values() if one["type"] not in ("UPLOAD", "CONST")]
+    shapes = [
+        one for one in GALLERY["commands"]["all"]["parameters"].values() if one["type"] not in ("UPLOAD", "CONST")
+    ]
     parameters = {
         f"-p{number}": {**shapes[number % len(shapes)], "name": f"Parameter {number}", "required": False}
         for number in range(count)

@@ -26,7 +26,16 @@ from jobs.forms.snippets import snippets
 from jobs.forms.widgets import WIDGETS, Spot, widget_of
 from jobs.models import Job, MachineType, Upload
 from portal.people.models import User
-from tests.factories import make_app, make_host, make_job, make_machine, make_person, make_team, make_vault, make_version
+from tests.factories import (
+    make_app,
+    make_host,
+    make_job,
+    make_machine,
+    make_person,
+    make_team,
+    make_vault,
+    make_version,
+)
 from tests.jobs.gallery import GALLERY, large
 
 
@@ -140,7 +149,10 @@ def test_a_slider_stands_somewhere_whatever_the_box_holds(text: str, position: i
 
 def test_a_range_beyond_what_a_browser_counts_is_a_number_box() -> None:
     wide = {"type": "RANGE", "name": "Wide", "description": "", "required": True, "min": 0, "max": 10**17, "step": 1}
-    definition = {**GALLERY, "commands": {"c": {**GALLERY["commands"]["all"], "parameters": {"w": {**wide, "value": 1}}}}}
+    definition = {
+        **GALLERY,
+        "commands": {"c": {**GALLERY["commands"]["all"], "parameters": {"w": {**wide, "value": 1}}}},
+    }
     asked = inputs_of(spec_of(definition).commands["c"])[0]
     assert widget_of(asked).draw(asked, 1, SPOT).template == "jobs/widgets/integer.html"
 
@@ -214,6 +226,14 @@ def test_a_cleared_default_is_sent_as_blank_and_not_as_the_default() -> None:
     assert draft.submission.parameters['a "key" <i>'] == ""
     body = as_body(draft, SPEC, app="gallery", version="1")
     assert body["parameters"]['a "key" <i>'] == ""
+
+
+@pytest.mark.parametrize("name", ['p:a "key" <i>', "p:a %22key%22 <i>"])
+def test_a_name_with_quotes_arrives_as_browsers_escape_it(name: str) -> None:
+    query = posted(**{name: "new"})
+    if name != 'p:a "key" <i>':
+        del query['p:a "key" <i>']
+    assert read_form(query, SPEC).submission.parameters['a "key" <i>'] == "new"
 
 
 def test_changing_the_command_keeps_what_both_ask_for() -> None:
@@ -391,7 +411,7 @@ def test_checking_launches_nothing(client: Client, version: Version) -> None:
 def test_the_panel_is_the_plan(client: Client, version: Version) -> None:
     data = posted(**{"p:-case": "two words", "machine": "n1", "vault": "NONE", "walltime": "02:00"})
     text = html.unescape(client.post(URL + "preview/", data.dict()).content.decode())
-    assert "<bdi>'two words'</bdi>" in text
+    assert ">'two words'</bdi>" in text
     assert "never shown" in text
     assert "/etc/JARVICE/jobenv.sh" in text
     assert "1.00" in text
@@ -406,7 +426,9 @@ def test_the_panel_hands_every_fault_to_its_field(client: Client, version: Versi
     assert "2 things to fix before launching" in text
 
 
-@pytest.mark.parametrize("query", ["nonsense", "p:-case=%00&vault=%00&machine=%00&team=%00&label=%00", "nodes=x&side=json"])
+@pytest.mark.parametrize(
+    "query", ["nonsense", "p:-case=%00&vault=%00&machine=%00&team=%00&label=%00", "nodes=x&side=json"]
+)
 def test_the_panel_bears_any_input(client: Client, version: Version, query: str) -> None:
     answer = client.post(URL + "preview/", query, content_type="application/x-www-form-urlencoded")
     assert answer.status_code == 200
@@ -414,6 +436,7 @@ def test_the_panel_bears_any_input(client: Client, version: Version, query: str)
 
 def test_the_json_side_launches_the_same_job(client: Client, version: Version) -> None:
     answer = send(client, go="side:json")
+    assert "/etc/JARVICE/jobenv.sh" in answer.content.decode()
     body = html.unescape(answer.content.decode().split("<textarea", 1)[1].split(">", 1)[1].split("</textarea>")[0])
     assert json.loads(body)["parameters"]["-case"] == "run 1"
     launched = client.post(URL, {"side": "json", "json": body, "go": "launch", "token": "b" * 32})
@@ -425,6 +448,7 @@ def test_going_back_to_the_form_takes_the_json_along(client: Client, version: Ve
     body = {"command": "all", "parameters": {"-case": "from json", "few": "g2"}, "machine": "g1", "walltime_s": 600}
     answer = client.post(URL, {"side": "json", "json": json.dumps(body), "go": "side:form"})
     text = answer.content.decode()
+    assert "It is shown when" not in text
     assert 'value="from json"' in text
     assert 'value="00:10"' in text
     assert 'value="g1" checked' in text
@@ -449,7 +473,9 @@ def test_a_link_fills_the_form_and_is_checked(client: Client, version: Version) 
 
 
 def test_an_earlier_job_fills_the_form(client: Client, version: Version, owner: User) -> None:
-    job = make_job(owner, version=version, command="all", parameters={"-case": "again", "mesh": 3}, label="old", walltime_s=60)
+    job = make_job(
+        owner, version=version, command="all", parameters={"-case": "again", "mesh": 3}, label="old", walltime_s=60
+    )
     text = html.unescape(page(client, f"?from={job.number}"))
     assert 'value="again"' in text
     assert 'value="old"' in text
@@ -481,7 +507,8 @@ def test_a_file_is_taken_along_without_a_script(client: Client, version: Version
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "words"), [("k.txt", 2, "must be a file that ends in .json"), ("k.json", 4000, "must be at most 2048 bytes")]
+    ("name", "size", "words"),
+    [("k.txt", 2, "must be a file that ends in .json"), ("k.json", 4000, "must be at most 2048 bytes")],
 )
 def test_a_file_that_does_not_fit_is_said_at_its_field(
     client: Client, version: Version, name: str, size: int, words: str

@@ -1,0 +1,98 @@
+"""Chromium for tests of pages: `visit(person, path)` opens one as a person; any script or policy fault fails the test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from portal.people.models import User
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+HARMLESS = ("Failed to load resource: the server responded with a status of 4",)
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    # Playwright runs an event loop in this thread, and Django would refuse to touch the database beside one.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path: Path, settings: Any) -> None:
+    """A store and vaults of the test's own."""
+    settings.STORE_ROOT, settings.VAULT_ROOT = tmp_path / "store", tmp_path / "vaults"
+    storage = {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": str(tmp_path / "store")},
+    }
+    settings.STORAGES = {**settings.STORAGES, "default": storage}
+
+
+@pytest.fixture
+def visit(live_server: LiveServer, chromium: Browser) -> Iterator[Visit]:
+    """visit(person, path, width=1440, dark=False, scripts=True) -> the page, signed in as the person."""
+    contexts: list[BrowserContext] = []
+    faults: list[str] = []
+
+    def opened(person: User, path: str, *, width: int = 1440, dark: bool = False, scripts: bool = True) -> Page:
+        client = Client()
+        client.force_login(person)
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=scripts,
+        )
+        contexts.append(context)
+        cookie = client.cookies["sessionid"].value
+        context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda note: faults.append(note.text) if note.type == "error" else None)
+        page.goto(live_server.url + path, wait_until="networkidle")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert [fault for fault in faults if not fault.startswith(HARMLESS)] == []
+
+
+def serious_faults(page: Page) -> list[str]:
+    """What axe-core calls serious or critical on this page: rule and elements."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{one['id']}: {', '.join(str(node['target']) for node in one['nodes'][:5])}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+def overflow_px(page: Page) -> int:
+    """By how much the page is wider than the window."""
+    wide: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return wide
