@@ -23,6 +23,8 @@ from jobs.models import Upload
 from portal.errors import Invalid, TooLarge
 from portal.people.models import User
 
+UNSHOWN = frozenset({"Cc", "Cs", "Zl", "Zp"})
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # they make exe.png of gnp.exe
 BASE64_PIECE = 4 * 2**18  # a multiple of four, so that every piece but the last stands for whole bytes
 
 
@@ -73,7 +75,7 @@ def _decoded(text: str) -> Iterator[bytes]:
 def shown_name(name: str) -> str:
     """What a file is called on pages: the last part of what the browser said, as one line of at most 255 characters."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    kept = "".join(one for one in last if unicodedata.category(one) not in ("Cc", "Cs", "Zl", "Zp")).strip()
+    kept = "".join(one for one in last if unicodedata.category(one) not in UNSHOWN and one not in TURNING).strip()
     return kept[:255] or "file"
 
 

@@ -63,6 +63,7 @@ def test_a_job_s_user_can_read_the_file_and_others_cannot(owner: User) -> None:
         ("\U0001f680", "\U0001f680"),
         ("x" * 300, "x" * 255),
         ("a\ud800", "a"),
+        ("\u202egnp.exe", "gnp.exe"),
     ],
 )
 def test_a_name_is_for_showing_and_never_a_place(owner: User, sent: str, shown: str) -> None:
