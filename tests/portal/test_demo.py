@@ -54,12 +54,12 @@ def staying(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
 
 def read_until(process: subprocess.Popen[str], words: str) -> str:
     assert process.stdout is not None
-    said = ""
+    said: list[str] = []
     for line in process.stdout:
-        said += line
+        said.append(line)
         if words in line:
-            return said
-    raise AssertionError(f"It ended without saying {words!r}:\n{said}")
+            return "".join(said)
+    raise AssertionError(f"It ended without saying {words!r}:\n{''.join(said)}")
 
 
 def test_once_runs_every_example_and_exits_with_zero(environment: dict[str, str], state: Path) -> None:
