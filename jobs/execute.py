@@ -77,6 +77,7 @@ def execute(attempt: Attempt, here: Here, gpu_indexes: tuple[int, ...] = ()) -> 
     job = Job.objects.select_related("vault", "version__app", "owner").get(pk=attempt.task.job_id)
     folder = folders.Folder.of(attempt, here.host.name)
     tended = Tended(attempt, job, folder, job.plan["limits"]["disk_mib"] * 2**20)
+    tended.stopping, tended.stop_message = attempt.stop_reason, attempt.reason
     here.tend(tended)
     try:
         if _settle(tended, _run(tended, here, gpu_indexes), here):
@@ -96,6 +97,8 @@ def _run(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Outcome:
         connection.close()
         ended = _patiently(tended, here, lambda: here.runtime.wait(handle))
         follower.join(timeout=60)
+        if tended.engine_went:  # an engine that stops can end the stream quietly: read once more what it kept
+            _follow(tended, handle, here)
         outcome = _outcome(tended, ended)
         return _collect(tended, outcome) if isinstance(ended, Exited) else outcome
     except RuntimeFault as fault:
@@ -208,12 +211,12 @@ def _outcome(tended: Tended, ended: Exited | Missing) -> Outcome:
     elif code == 0:
         failure = None
         said = "Finished, though a process in it was stopped for lack of memory." if ended.oom else "Finished."
-    elif code == 137 and tended.engine_went:
+    elif code in (137, 143) and tended.engine_went:
         failure, retry = FailureClass.INFRA, safe
         said = "The engine was restarted and took the container with it."
     else:
         signal = f" (signal {code - 128})" if 128 < code < 160 else ""
-        said = f"The program ended with exit code {code}{signal}."
+        said = f"The program ended with exit code {code}{signal}. {ended.reason}".strip()
     return Outcome(failure, said, code, retry=retry, cpu_s=cpu_s, memory_peak_bytes=peak)
 
 

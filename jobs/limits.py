@@ -37,8 +37,12 @@ RETURNING machine_type_id
 
 def lock(owner_id: int) -> OwnerLoad:
     """The owner's load, locked until the transaction ends."""
-    OwnerLoad.objects.get_or_create(owner_id=owner_id)
-    return OwnerLoad.objects.select_for_update().get(owner_id=owner_id)
+    rows = OwnerLoad.objects.select_for_update().filter(owner_id=owner_id)
+    load = rows.first()
+    if load is None:
+        OwnerLoad.objects.get_or_create(owner_id=owner_id)
+        load = rows.get()
+    return load
 
 
 def accept(load: OwnerLoad) -> TaskState:

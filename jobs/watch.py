@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 
 from django.conf import settings
@@ -122,6 +123,8 @@ class Watcher:
         """Ask the engine to stop it: once, in a thread, for it takes as long as the program's grace."""
         if not tended.stopping:
             tended.stopping, tended.stop_message = str(failure), message
+            with suppress(Error):  # for a successor, should this process end before the container does
+                Attempt.objects.filter(pk=tended.attempt.pk).update(stop_reason=failure, reason=message)
         if tended.handle is not None and not tended.stop_sent:  # else not started yet: the next look sends it
             tended.stop_sent = True
             self._stops.submit(self._stop_now, tended, tended.handle)
