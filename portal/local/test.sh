@@ -38,7 +38,7 @@ trap 'exit 1' HUP INT TERM
 ensure_chromium
 say "Docker Engine $(portal/local/docker.sh ensure "$state")"
 portal/local/base_image.sh "$state"
-examples/build.sh
+examples/build.sh >/dev/null
 "${MAKE:-make}" --no-print-directory check
 say "Tests with containers, a browser, faults and the API's own description ..."
 .venv/bin/python -m pytest -q -m "docker or browser or faults or openapi" </dev/null
