@@ -140,7 +140,7 @@ def _replaceable(name: str, folder: int, replace: bool) -> int:
 
 
 def _taken(name: str) -> Conflict:
-    return Conflict(f"'{name}' is there already. Choose another name, or replace it.", code="exists")
+    return Conflict(f"'{name}' is there already. Choose another name, or remove that one first.", code="exists")
 
 
 def _write(vault: Vault, fd: int, chunks: Iterable[bytes], allowed: int) -> int:

@@ -67,11 +67,14 @@ class Picker {
 
   later() {
     clearTimeout(this.timer);
+    this.stale = true; // what is listed is not yet what was typed
     this.timer = setTimeout(() => this.load(this.path), 180);
   }
 
   async load(path, { orTop = false, mark = "" } = {}) {
     const turn = ++this.turn;
+    clearTimeout(this.timer);
+    this.stale = true;
     const query = new URLSearchParams({ path, sort: this.sort.value });
     if (this.search.value) query.set("search", this.search.value);
     if (this.filter) query.set("filter", this.filter);
@@ -88,6 +91,7 @@ class Picker {
       this.body.replaceChildren(make("div", { class: "alert alert-error", role: "alert" }, "The folder can't be listed now. Close this, then try again."));
     }
     if (answer?.ok) this.path = path;
+    this.stale = false;
     const options = this.options();
     const found = mark && options.find((option) => option.dataset.choose === mark);
     this.mark(found || options.find((option) => !("above" in option.dataset)) || options[0], Boolean(found));
@@ -132,6 +136,11 @@ class Picker {
     for (const type of ["input", "change"]) this.field.dispatchEvent(new Event(type, { bubbles: true }));
   }
 
+  async enter() {
+    if (this.stale) await this.load(this.path);
+    if (!this.stale) this.act(this.active);
+  }
+
   key(event) {
     const options = this.options();
     const at = options.indexOf(this.active);
@@ -142,7 +151,7 @@ class Picker {
       this.mark(options[Math.min(Math.max(moves[event.key], 0), options.length - 1)]);
     } else if (event.key === "Enter") {
       event.preventDefault();
-      this.act(this.active);
+      this.enter();
     } else if (event.key === "Backspace" && !this.search.value && above) {
       event.preventDefault();
       this.go(above.dataset.go);
