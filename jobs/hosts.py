@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 
-from jobs.models import Host, Installation, MachineType
+from jobs import mounts as mounts_of_all
+from jobs.models import Host, MachineType
 from portal.errors import PortalError
-
-MARKER = ".slipway-installation"
 
 
 class WorkerRefused(PortalError):
@@ -25,7 +22,7 @@ class WorkerRefused(PortalError):
 def register(*, name: str, serve: Mapping[str, int], tags: Sequence[str], mounts: str) -> Host:
     """Make (or take over) the host's row with a new incarnation. Raises WorkerRefused for what it can't serve."""
     check_serves(serve, tags)
-    prove_mounts()
+    mounts_of_all.mark()
     values = {
         "tags": sorted(tags),
         "serves": dict(serve),
@@ -55,17 +52,3 @@ def check_serves(serve: Mapping[str, int], tags: Sequence[str]) -> None:
             raise WorkerRefused(
                 f"{name} requires {', '.join(lacking)}, which this host lacks. Add {options}, or don't serve it."
             )
-
-
-def prove_mounts() -> None:
-    """The store and the vaults carry the installation's id: a host that sees other folders at these paths is refused."""
-    ours = str(Installation.get().pk)
-    for root in (settings.STORE_ROOT, settings.VAULT_ROOT):
-        marker = Path(root) / MARKER
-        if not marker.exists():
-            if root.is_dir() and any(root.iterdir()):
-                raise WorkerRefused(f"{root} holds files but no {MARKER}: it is not this installation's folder.")
-            root.mkdir(parents=True, exist_ok=True)
-            marker.write_text(ours, encoding="ascii")
-        if marker.read_text(encoding="ascii").strip() != ours:
-            raise WorkerRefused(f"{root} belongs to another installation (its {MARKER} differs). Check the mounts.")

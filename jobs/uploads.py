@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps_catalog.launch.parameters.files import in_bytes
-from jobs import identity, store
+from jobs import identity, mounts, store
 from jobs.models import Upload
 from portal.errors import Invalid, TooLarge
 from portal.people.models import User
@@ -30,6 +30,7 @@ BASE64_PIECE = 4 * 2**18  # a multiple of four, so that every piece but the last
 
 def receive(*, owner: User, name: str, chunks: Iterable[bytes], limit_bytes: int) -> Upload:
     """Stream a file into the store. Raises TooLarge or Full, and then neither bytes nor a usable row are left."""
+    mounts.mark()
     key = uuid.uuid4()
     stored = f"uploads/{key.hex[:2]}/{key.hex}"
     upload = Upload.objects.create(

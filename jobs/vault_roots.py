@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from jobs import identity, safe_paths
+from jobs import identity, mounts, safe_paths
 from jobs.models import Vault
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people.models import Team, User
@@ -69,7 +69,7 @@ def root_of(vault: Vault) -> Path:
         raise Conflict(f"The vault '{vault.name}' keeps no files. Choose another vault.", code="no_files")
     root = settings.VAULT_ROOT / vault.folder
     if not root.is_dir():
-        settings.VAULT_ROOT.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mounts.mark()
         with suppress(FileExistsError):
             root.mkdir(mode=0o700)
         with safe_paths.opened(root) as fd:

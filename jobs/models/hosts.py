@@ -89,6 +89,7 @@ class Installation(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    marked = models.BooleanField(default=False, editable=False)  # the store and the vaults carry our id
     only = models.BooleanField(default=True, unique=True, editable=False)
 
     class Meta:

@@ -16,7 +16,6 @@ from django.utils import timezone
 from apps_catalog.models import Version
 from apps_catalog.services import import_definition, look_up_image, publish
 from jobs import vaults
-from jobs.hosts import prove_mounts
 from jobs.models import MachineType, Vault
 from portal.people.models import SCOPES, ApiToken, Membership, Team, User
 
@@ -42,7 +41,6 @@ class Command(BaseCommand):
         password = os.environ.get("DEMO_PASSWORD", "")
         if not password:
             raise CommandError("DEMO_PASSWORD is not set. Set it to the password of the demo's person.")
-        prove_mounts()  # before the first file is there: a folder with files and no mark is another installation's
         user = _person(options["username"], password)
         _team(user)
         for machine in MACHINE_TYPES:
