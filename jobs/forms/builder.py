@@ -48,6 +48,7 @@ class LaunchForm:
     settings: tuple[Field, ...]
     problems: tuple[Problem, ...]
     globs: str
+    prefix: str = ""
 
     @property
     def optional_open(self) -> bool:
@@ -133,6 +134,7 @@ def build(
         settings=tuple(_settings(draft, offers, complaints)),
         problems=problems(spec, draft, faults, prefix),
         globs=", ".join(spec.machines_of(command)),
+        prefix=prefix,
     )
 
 
@@ -245,6 +247,9 @@ SETTING_LABELS = {
 
 def problems(spec: LaunchSpec, draft: Draft, faults: Iterable[Fault], prefix: str = "") -> tuple[Problem, ...]:
     """Each fault with the label and id of its field; on the JSON side with its line."""
+    faults = tuple(faults)
+    if not faults:
+        return ()
     command = spec.commands.get(draft.submission.command)
     places = dict(SETTING_LABELS)
     names: dict[str, str] = {"/walltime_s": "walltime"}

@@ -132,7 +132,7 @@ def posted_names(name: str) -> Iterator[str]:
 
 def posted_value(posted: QueryDict, key: str) -> str | None:
     """What was posted for a key."""
-    return next((posted[name] for name in posted_names(PREFIX + key) if name in posted), None)
+    return next((str(posted[name]) for name in posted_names(PREFIX + key) if name in posted), None)
 
 
 def read_token(posted: QueryDict) -> str:

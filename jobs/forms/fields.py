@@ -35,6 +35,11 @@ class Field:
         return f"{self.id}-error {help_id}".strip()
 
     @property
+    def code(self) -> str:
+        """The key as it is shown beside the label, unless it is the label."""
+        return "" if self.key == self.label else self.key
+
+    @property
     def search_text(self) -> str:
         return f"{self.label} {self.key}".lower()
 

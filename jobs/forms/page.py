@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -19,7 +18,7 @@ from jobs.forms.drafts import Draft, as_body, as_clock, first_command, typed_par
 from jobs.forms.panel import Panel, panel_of, things_to_fix
 from jobs.forms.snippets import snippets
 from jobs.models import Upload, Vault
-from jobs.placement import machine_states
+from jobs.placement import MachineState, machine_states
 from portal.errors import NotFound
 from portal.people.models import User
 
@@ -67,7 +66,7 @@ class Page:
         return not_launchable(self.version)
 
     @cached_property
-    def states(self) -> list[Any]:
+    def states(self) -> list[MachineState]:
         return machine_states()
 
     @cached_property
@@ -110,14 +109,14 @@ class Page:
         return services.Preview(None, (*draft.faults, *rest))
 
     def shown(self, draft: Draft, *, only: frozenset[str] | None = None) -> dict[str, Any]:
-        """What the templates draw. Faults at other pointers than `only` count in the panel, but are not marked."""
+        """What the page draws. Faults at other pointers than `only` count in the panel, but are not marked."""
         draft = self.settled(draft)
         command = first_command(self.spec, draft.submission.command)
-        rows = machines.rows(machines.fitting(self.spec, command, self.states), draft.submission.machine)
         preview = self.judged(draft)
         marked = [fault for fault in preview.faults if only is None or fault.pointer in only]
         form = None
         if draft.json_text is None:
+            rows = self._rows(draft)
             form = build(self.spec, draft, machines=rows, offers=self._offers(draft), faults=marked)
         return {
             "form": form,
@@ -126,13 +125,22 @@ class Page:
             "commands": self._commands(command.key),
             "problems": problems(self.spec, draft, marked) if only is None else (),
             "title": things_to_fix(len(marked)),
-            "panel": self._panel(draft, preview, rows),
+            "panel": self._panel(draft, preview),
         }
 
-    def _panel(self, draft: Draft, preview: services.Preview, rows: Iterable[machines.MachineRow]) -> Panel:
+    def panel(self, draft: Draft) -> Panel:
+        """The live panel alone, which is asked for while people type."""
+        draft = self.settled(draft)
+        return self._panel(draft, self.judged(draft))
+
+    def _rows(self, draft: Draft) -> tuple[machines.MachineRow, ...]:
+        command = first_command(self.spec, draft.submission.command)
+        return machines.rows(machines.fitting(self.spec, command, self.states), draft.submission.machine)
+
+    def _panel(self, draft: Draft, preview: services.Preview) -> Panel:
         body = as_body(draft, self.spec, app=self.app.slug, version=self.version.label)
         calls = snippets(body, url=f"{settings.PUBLIC_URL}/api/v1/jobs")
-        chosen = next((row for row in rows if row.chosen), None)
+        chosen = next((row for row in self._rows(draft) if row.chosen), None)
         return panel_of(preview, problems(self.spec, draft, preview.faults), chosen, calls)
 
     def _commands(self, current: str) -> list[CommandChoice]:

@@ -44,8 +44,8 @@ def launch(request: HttpRequest, slug: str) -> HttpResponse:
 def preview(request: HttpRequest, slug: str) -> HttpResponse:
     """The live panel for what is in the form now, with every fault for the page to show at its field."""
     page = find_page(signed_in(request), slug, request.POST.get("version", ""))
-    shown = page.shown(_posted(request, page))
-    return render(request, "jobs/_launch_panel.html", {**shown, "live": True})
+    panel = page.panel(_posted(request, page))
+    return render(request, "jobs/_launch_panel.html", {"panel": panel, "live": True})
 
 
 @require_POST

@@ -85,6 +85,7 @@ function keepFolds() {
 if (form) {
   enliven(form);
   readFaults();
+  document.querySelector("[data-remark]")?.focus(); // what was left out comes before what is wrong further down
   form.addEventListener("focusout", touch);
   form.addEventListener("change", touch);
   form.addEventListener("keydown", keys);

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from jobs import vaults
 from jobs.models import Job, Upload
 from portal.people.models import User
 from tests.browser.conftest import Visit, overflow_px, serious_faults
@@ -158,6 +159,29 @@ def test_launching_by_keyboard_alone(visit: Visit, ada: User) -> None:
     job = Job.objects.get()
     assert job.parameters["-case"] == "typed"
     assert job.parameters["darts"] == 25
+
+
+def test_a_file_is_picked_from_the_vault_and_another_is_uploaded(visit: Visit, ada: User, tmp_path: Path) -> None:
+    vault = vaults.default_vault(ada)
+    for name in ("data.csv", "other.bin"):
+        vaults.save_file(vault, name, [b"1,2"])
+    page = visit(ada, URL + "?p.-case=x")
+    unfold(page)
+    page.get_by_role("button", name="Choose Input in the vault").click()
+    expect(page.get_by_role("option", name="data.csv")).to_be_visible()
+    expect(page.get_by_role("option", name="other.bin")).to_have_count(0)
+    page.keyboard.press("Enter")
+    expect(page.locator('[name="p:input"]')).to_have_value("data.csv")
+    expect(page.locator("#panel-words")).to_contain_text("/data/data.csv")
+    key = tmp_path / "key.json"
+    key.write_text("{}")
+    page.locator('input[type="file"]').set_input_files(key)
+    expect(page.locator("#panel-files")).to_contain_text("/opt/in/key.json")
+    page.locator("#launch").click()
+    page.wait_for_url(re.compile(r"/jobs/\d+/"))
+    job = Job.objects.get()
+    assert job.parameters["input"] == "data.csv"
+    assert job.uploads.get().name == "key.json"
 
 
 def test_many_parameters_can_be_searched(visit: Visit, ada: User) -> None:

@@ -6,11 +6,13 @@ import html
 import json
 import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import QueryDict
+from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 
@@ -198,6 +200,23 @@ def test_faults_are_linked_to_their_fields() -> None:
     form = build(SPEC, Draft(Submission(command="all")), faults=[Fault("/parameters/-case", "x", "must be filled in")])
     problem = form.problems[0]
     assert (problem.id, problem.label, problem.message) == ("p0", "Case name", "Must be filled in.")
+
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "appdefs"
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of real AppDefs is not beside this checkout")
+def test_every_real_definition_that_can_be_read_gives_a_form() -> None:
+    drawn = 0
+    for path in sorted(CORPUS.glob("*.json")):
+        spec = read_appdef(path.read_bytes()).spec
+        for key, command in spec.commands.items() if spec else ():
+            form = build(spec, Draft(Submission(command=key))) if spec else None
+            text = render_to_string("jobs/_form_fields.html", {"form": form})
+            asked = sum(not parameter.fixed for parameter in command.parameters.values())
+            assert text.count("data-field=") == asked, f"{path.name} {key}"
+            drawn += asked
+    assert drawn > 100
 
 
 # Reading a posted form
