@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from jobs.models import Host, Job, JobEvent, MachineType, Result
 from jobs.placement import MachineState
-from jobs.states import JobState
+from jobs.states import FailureClass, JobState
 from portal.api.fields import Body, Flag, Text, Whole
 
 WALLTIME_MAX_S = 2**31 - 1
@@ -48,6 +48,7 @@ class SubmissionNew(Body):
     )
     priority = Whole(min_value=-100, max_value=100, required=False, default=0, help_text="Higher goes first.")
     notify = Flag(required=False, default=False, help_text="Send a mail when it has ended.")
+    rerun_safe = Flag(required=False, default=False, help_text="It may be run again by itself when its host is lost.")
     team = Text(
         max_length=60,
         required=False,
@@ -89,6 +90,7 @@ class JobRead(serializers.ModelSerializer[Job]):
     team = serializers.CharField(source="team.slug", allow_null=True, default=None)
     machine = serializers.CharField(source="machine_type.name")
     vault = serializers.CharField(source="vault.name", allow_null=True, default=None)
+    failure_class = serializers.ChoiceField(choices=["", *FailureClass], help_text="Empty, where it has not failed.")
     parameters = serializers.DictField()
     retry_of = serializers.IntegerField(source="retry_of_id", allow_null=True)
     duration_s = serializers.SerializerMethodField(help_text="From start to end; null before it has ended.")

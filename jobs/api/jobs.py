@@ -124,6 +124,7 @@ class Jobs(PortalView):
             team=known.team,
             priority=wanted["priority"],
             notify=wanted["notify"],
+            rerun_safe=wanted["rerun_safe"],
             key=key,
             body_digest=submissions.digest_of(request.data) if key else "",
             via="api",

@@ -21,12 +21,13 @@ from apps_catalog.launch.spec import Fault, LaunchSpec, Submission
 from apps_catalog.models import App, Version
 from jobs import vaults
 from jobs.forms.builder import build
-from jobs.forms.drafts import Draft, as_body, as_clock, read_clock, read_form, read_json
+from jobs.forms.drafts import BODY_KEYS, Draft, as_body, as_clock, read_clock, read_form, read_json
 from jobs.forms.fields import ChoiceField, RangeField, UploadField
 from jobs.forms.inputs import inputs_of
 from jobs.forms.snippets import snippets
 from jobs.forms.widgets import WIDGETS, Spot, widget_of
 from jobs.models import Job, MachineType, Upload
+from jobs.serializers import SubmissionNew
 from portal.people.models import User
 from tests.factories import (
     make_app,
@@ -291,6 +292,10 @@ def test_form_and_json_are_the_same_state() -> None:
     assert not again.faults
     assert as_body(again, SPEC, app="gallery", version="1") == body
     assert again.clock == "01:00"
+
+
+def test_the_json_side_has_no_key_that_the_api_refuses() -> None:
+    assert set(BODY_KEYS) <= set(SubmissionNew().fields)
 
 
 JSON_FAULTS = [
