@@ -260,9 +260,9 @@ def problems(spec: LaunchSpec, draft: Draft, faults: Iterable[Fault], prefix: st
     found = []
     for fault in faults:
         id_, label = places.get(fault.pointer) or ("", fault.pointer.removeprefix("/parameters").removeprefix("/"))
-        if draft.json_text is not None:
-            id_, label = "json", _with_line(label, fault.pointer, draft.positions)
         name = names.get(fault.pointer, fault.pointer.removeprefix("/"))
+        if draft.json_text is not None:
+            id_, name, label = "json", "json", _with_line(label, fault.pointer, draft.positions)
         found.append(Problem(id_, label, sentence(fault.message), name))
     return tuple(found)
 

@@ -12,7 +12,8 @@ function readFaults() {
   faults = new Map();
   for (const row of panel.querySelectorAll("[data-faults] > li")) {
     const name = row.dataset.name;
-    faults.set(name, [...(faults.get(name) || []), row.textContent]);
+    const words = name === "json" && row.dataset.label ? `${row.dataset.label}: ${row.textContent}` : row.textContent;
+    faults.set(name, [...(faults.get(name) || []), words]);
   }
 }
 

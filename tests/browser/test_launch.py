@@ -124,6 +124,9 @@ def test_form_and_json_edit_the_same_state(visit: Visit, ada: User) -> None:
     assert body["parameters"]['a "key" <i>'] == "x"
     box.fill(json.dumps({**body, "parameters": {**body["parameters"], "-case": "from json"}})[:-1])
     expect(page.locator("#panel")).to_contain_text("Line 1, column")
+    box.blur()
+    expect(page.locator("#json-error")).to_contain_text("Line 1, column")
+    expect(box).to_have_attribute("aria-invalid", "true")
     box.fill(json.dumps({**body, "parameters": {**body["parameters"], "-case": "from json"}}))
     expect(page.locator("#panel-words")).to_contain_text("'from json'")
     page.get_by_role("button", name="Form", exact=True).click()
