@@ -10,6 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from apps_catalog.models import App, Version
+from jobs import mounts
 from jobs.models import Attempt, Host, Job, MachineType, OwnerLoad, Result, Task, Upload, Vault
 from jobs.states import ATTEMPT_OPEN, JOB_TERMINAL, TASK_TERMINAL, AttemptState, JobState, TaskState
 from portal.people.models import Membership, Team, User
@@ -175,5 +176,6 @@ def make_result(job: Job, path: str = "pi.txt", data: bytes = b"3.14\n", **over:
     from django.core.files.storage import default_storage
 
     task = over.pop("task", None) or job.tasks.get()
+    mounts.mark()
     stored = default_storage.save(f"results/{job.number}/{path}", ContentFile(data))
     return Result.objects.create(job=job, task=task, path=path, size=len(data), stored=stored, **over)

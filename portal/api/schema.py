@@ -9,6 +9,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 
+from portal.api.fields import Body
 from portal.api.permissions import scope_of
 from portal.api.problems import MEDIA_TYPE
 
@@ -70,6 +71,13 @@ class PortalSchema(AutoSchema):
         operation["responses"] = dict(sorted(responses.items()))
         operation["x-scope"] = scope_of(self.view, self.method)
         return operation
+
+    def _map_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> dict[str, Any]:
+        """A body of ours refuses keys that it does not know; the document says so."""
+        schema: dict[str, Any] = super()._map_serializer(serializer, direction, bypass_extensions)
+        if isinstance(serializer, Body) and schema.get("type") == "object":
+            schema["additionalProperties"] = False
+        return schema
 
     def _problems(self, operation: dict[str, Any]) -> tuple[str, ...]:
         found: tuple[str, ...] = ALWAYS
