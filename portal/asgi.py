@@ -11,6 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 django = get_asgi_application()
 
 from jobs.streams import CHANNEL, ROUTES  # noqa: E402  models load once Django is set up
+from portal.bodies import BodyLimit  # noqa: E402
 from portal.streams import Application, Streams  # noqa: E402
 
-application = Streams(ROUTES, cast("Application", django), channel=CHANNEL)
+application = Streams(ROUTES, BodyLimit(cast("Application", django)), channel=CHANNEL)
