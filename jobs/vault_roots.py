@@ -57,7 +57,7 @@ def default_vault(user: User) -> Vault:
 
 def visible_vault(user: User, name: str) -> Vault:
     """The vault of this name if the person may see it. Raises NotFound for none and for another's alike."""
-    found = Vault.objects.visible_to(user).filter(name=name).first()
+    found = Vault.objects.visible_to(user).select_related("team").filter(name=name).first()
     if found is None:
         raise NotFound(f"There is no vault '{name}', or it is not yours.")
     return found

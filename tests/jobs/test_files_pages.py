@@ -1,0 +1,422 @@
+"""The file pages over HTTP: who may, what is shown and how it is written, what comes back, and the two upload doors."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import io
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from django.test import Client, RequestFactory
+from django.urls import reverse
+
+from jobs import vaults
+from jobs.models import Upload, Vault
+from jobs.views.downloads import Attachment
+from jobs.views.uploads import body_pieces
+from portal.errors import PortalError
+from portal.people.models import AuditEvent, User
+from tests.jobs.trees import SECRET, outside, plant_traps
+
+pytestmark = pytest.mark.django_db
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "\"'><script>alert(1)<",
+    "{{ 7|add:7 }}",
+    "\U0001f680",
+    "\u202egnp.exe",
+    "n" * 255,
+]
+
+
+@pytest.fixture
+def vault(owner: User) -> Vault:
+    return vaults.create_vault(name="home", owner=owner)
+
+
+@pytest.fixture
+def page(owner: User) -> Client:
+    client = Client()
+    client.force_login(owner)
+    return client
+
+
+def put(vault: Vault, path: str, content: bytes = b"x") -> None:
+    vaults.save_file(vault, path, [content])
+
+
+def at(view: str, vault: Vault | str = "home", **query: str) -> str:
+    name = vault if isinstance(vault, str) else vault.name
+    return reverse(f"jobs:{view}", args=[name]) + (f"?{urlencode(query)}" if query else "")
+
+
+def names(vault: Vault, path: str = "") -> list[str]:
+    return [entry.name for entry in vaults.list_folder(vault, path).entries]
+
+
+def said(response: Any) -> str:
+    """The page's words, entities resolved."""
+    return html.unescape(response.content.decode())
+
+
+# Who may
+
+
+READS = ["files", "files-download", "picker"]
+WRITES = ["files-upload", "files-mkdir", "files-rename", "files-move", "files-delete"]
+
+
+@pytest.mark.parametrize("view", READS + WRITES)
+def test_a_vault_that_is_not_yours_is_not_found(view: str, vault: Vault, teammate: User, stranger: User) -> None:
+    put(vault, "a")
+    for person in (teammate, stranger):
+        client = Client()
+        client.force_login(person)
+        asked = {"path": "a", "name": "a", "to": "b", "sure": "yes"}
+        response = client.get(at(view, path="a")) if view in READS else client.post(at(view), asked)
+        missing = client.get(at(view, "none", path="a")) if view in READS else client.post(at(view, "none"), asked)
+        assert (response.status_code, missing.status_code) == (404, 404)
+    assert names(vault) == ["a"]
+
+
+@pytest.mark.parametrize("view", READS + WRITES)
+def test_nobody_is_sent_to_sign_in(view: str, vault: Vault) -> None:
+    response = Client().get(at(view)) if view in READS else Client().post(at(view))
+    assert response.status_code == 302
+    assert response["Location"].startswith(reverse("account_login"))
+
+
+@pytest.mark.parametrize("view", WRITES)
+def test_changes_are_posted_with_a_token(view: str, vault: Vault, owner: User, page: Client) -> None:
+    put(vault, "a")
+    assert page.get(at(view)).status_code == 405
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(owner)
+    assert strict.post(at(view), {"name": "a", "to": "b", "sure": "yes"}).status_code == 403
+    raw = strict.post(at(view, name="b"), b"x", content_type="application/octet-stream")
+    assert raw.status_code == 403
+    assert names(vault) == ["a"]
+
+
+def test_teammates_share_a_team_s_vault(owner: User, teammate: User) -> None:
+    ours = vaults.create_vault(name="ours", team=owner.teams.get())
+    client = Client()
+    client.force_login(teammate)
+    client.post(at("files-mkdir", ours), {"path": "", "name": "made"})
+    assert names(ours) == ["made"]
+    assert "Crew" in said(client.get(reverse("jobs:vaults")))
+
+
+# What is shown
+
+
+def test_the_first_visit_makes_a_vault_and_shows_how_full_it_is(page: Client, settings: Any) -> None:
+    settings.VAULT_QUOTA_MIB = 10
+    text = said(page.get(reverse("jobs:vaults")))
+    assert "0 B of 10 MiB used" in text
+    assert Vault.objects.get().name == "owner"
+
+
+def test_hostile_names_are_text_everywhere_and_isolated(page: Client, vault: Vault) -> None:
+    for name in HOSTILE:
+        put(vault, name)
+    vaults.make_folder(vault, "<b>folder")
+    for address in (at("files"), at("picker"), at("files", path="<b>folder"), at("picker", path="<b>folder")):
+        source = page.get(address).content.decode()
+        assert "<img src=x" not in source
+        assert "<script>alert" not in source
+        assert "<b>folder" not in source
+    source = page.get(at("files")).content.decode()
+    for name in HOSTILE:
+        assert f"<bdi>{html.escape(name)}</bdi>" in source
+
+
+def test_questions_write_hostile_names_as_text(page: Client, vault: Vault) -> None:
+    for name in HOSTILE:
+        put(vault, name)
+    for view in ("files-move", "files-delete"):
+        source = page.post(at(view), {"path": "", "name": HOSTILE}).content.decode()
+        assert "<img src=x" not in source
+        assert "<script>alert" not in source
+
+
+def test_links_and_pipes_are_shown_as_skipped(page: Client, vault: Vault, tmp_path: Path) -> None:
+    traps = plant_traps(vaults.root_of(vault), outside(tmp_path) / "secret.txt")
+    text = said(page.get(at("files")))
+    assert text.count("skipped: ") == len(traps)
+    for name in traps:
+        response = page.get(at("files-download", path=name))
+        assert response.status_code == 400
+        assert SECRET not in response.content
+    assert page.get(at("files-download", path="folder-link/secret.txt")).status_code == 400
+    assert page.get(at("files", path="folder-link")).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["../outside", "..", "/etc/passwd", "a/../../b", "a\0b", "%2e%2e/%2e%2e", "....//"])
+@pytest.mark.parametrize("view", READS)
+def test_paths_that_lead_out_are_refused_at_every_door(page: Client, vault: Vault, view: str, path: str) -> None:
+    assert page.get(at(view, path=path)).status_code in (400, 404)
+    assert page.get(f"{at(view)}?path={quote(quote(path))}").status_code in (400, 404)
+
+
+def test_ten_thousand_files_come_in_pages(page: Client, vault: Vault) -> None:
+    root = vaults.root_of(vault)
+    for number in range(10_000):
+        (root / f"file-{number:05}").touch()
+    first = said(page.get(at("files")))
+    assert "1 to 200 of 10,000" in first
+    assert first.count("<tr>") == 201
+    assert "9,801 to 10,000 of 10,000" in said(page.get(at("files", page="50")))
+    assert "file-09999" in said(page.get(at("files", search="9999")))
+    assert "The first 500 of 10,000." in said(page.get(at("picker")))
+
+
+@pytest.mark.parametrize(
+    "query", ["page=0", "page=-1", "page=x", "page=999999", "page=99999999999", "sort=evil", "sort="]
+)
+def test_odd_queries_still_give_a_page(page: Client, vault: Vault, query: str) -> None:
+    put(vault, "a")
+    assert page.get(f"{at('files')}?{query}").status_code == 200
+
+
+def test_empty_folders_and_empty_searches_say_what_to_do(page: Client, vault: Vault) -> None:
+    assert "This folder is empty" in said(page.get(at("files")))
+    assert "Nothing of that name is here" in said(page.get(at("files", search="x")))
+
+
+def test_a_folder_and_a_vault_without_files_that_are_not_there_say_so(page: Client, vault: Vault, owner: User) -> None:
+    vaults.create_vault(name="none", owner=owner, type=Vault.Type.NONE)
+    assert page.get(at("files", path="none")).status_code == 404
+    assert "keeps no files" in said(page.get(at("files", "none")))
+
+
+def test_a_page_takes_as_many_queries_for_many_files_as_for_one(
+    page: Client, vault: Vault, django_assert_max_num_queries: Any
+) -> None:
+    for number in range(50):
+        (vaults.root_of(vault) / str(number)).touch()
+    page.get(at("files"))
+    with django_assert_max_num_queries(9):
+        page.get(at("files"))
+
+
+# The picker
+
+
+def test_the_picker_keeps_to_the_author_s_patterns_and_always_shows_folders(page: Client, vault: Vault) -> None:
+    for name in ("a.c", "b.PY", "x.py", "y.txt"):
+        put(vault, name)
+    vaults.make_folder(vault, "folder")
+    put(vault, "folder/deep.c")
+    source = page.get(at("picker", filter="*.c|*.py")).content.decode()
+    assert 'data-choose="a.c"' in source
+    assert 'data-choose="x.py"' in source
+    assert 'data-go="folder"' in source
+    assert "b.PY" not in source
+    assert "y.txt" not in source
+    assert 'data-choose="folder/deep.c"' in page.get(at("picker", path="folder", filter="*.c")).content.decode()
+
+
+# Downloads
+
+
+def test_a_download_is_an_attachment_that_no_browser_draws(page: Client, vault: Vault) -> None:
+    put(vault, "page.html", b"<script>alert(1)</script>")
+    response = page.get(at("files-download", path="page.html"))
+    assert b"".join(response) == b"<script>alert(1)</script>"
+    assert response["Content-Type"] == "application/octet-stream"
+    assert response["Content-Disposition"] == 'attachment; filename="page.html"'
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["Content-Security-Policy"].startswith("sandbox")
+    assert response["Content-Length"] == "25"
+    response.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "disposition"),
+    [
+        ("\u00fcn\u00ef.txt", "attachment; filename*=utf-8''%C3%BCn%C3%AF.txt"),
+        ('a"b.txt', 'attachment; filename="a\\"b.txt"'),
+        ("\u202egnp.exe", 'attachment; filename="gnp.exe"'),
+        ("line\nbreak\r.txt", 'attachment; filename="linebreak.txt"'),
+        ("back\\slash", 'attachment; filename="slash"'),
+    ],
+)
+def test_names_of_downloads_are_written_as_rfc_6266_says(
+    page: Client, vault: Vault, name: str, disposition: str
+) -> None:
+    (vaults.root_of(vault) / name).touch()
+    response = page.get(at("files-download", path=name))
+    assert response["Content-Disposition"] == disposition
+    response.close()
+
+
+def test_a_download_streams_under_asgi_and_ends_where_the_file_did(vault: Vault) -> None:
+    put(vault, "grows", b"x" * 600_000)
+    response = Attachment(vaults.open_file(vault, "grows"), "grows")
+    with (vaults.root_of(vault) / "grows").open("ab") as file:
+        file.write(b"more")
+
+    async def read() -> list[int]:
+        return [len(piece) async for piece in response]
+
+    sizes = asyncio.run(read())
+    response.close()
+    assert sum(sizes) == 600_000
+    assert max(sizes) <= 2**18
+
+
+# Uploads
+
+
+def test_several_files_of_a_plain_form_arrive(page: Client, vault: Vault) -> None:
+    sent = [io.BytesIO(b"one"), io.BytesIO(b"two")]
+    for number, file in enumerate(sent):
+        file.name = f"{number}.txt"
+    response = page.post(at("files-upload", path=""), {"file": sent}, follow=True)
+    assert names(vault) == ["0.txt", "1.txt"]
+    assert "2 files arrived." in said(response)
+    sent[0].seek(0)
+    response = page.post(at("files-upload"), {"file": sent[0]}, follow=True)
+    assert "'0.txt' is there already." in said(response)
+    assert "No file was chosen." in said(page.post(at("files-upload"), {"x": io.BytesIO(b"")}, follow=True))
+
+
+def test_a_file_sent_as_the_body_arrives_in_its_folder(page: Client, vault: Vault) -> None:
+    vaults.make_folder(vault, "folder")
+    address = at("files-upload", path="folder", name="C:\\docs\\\u00fcn\u00ef.txt")
+    response = page.post(address, b"x" * 3_000_000, content_type="application/octet-stream")
+    assert (response.status_code, response.json()) == (201, {"name": "\u00fcn\u00ef.txt", "size": 3_000_000})
+    again = page.post(address, b"y", content_type="application/octet-stream")
+    assert (again.status_code, again.json()["code"]) == (409, "exists")
+    replaced = page.post(f"{address}&replace=1", b"y", content_type="application/octet-stream")
+    assert replaced.json()["size"] == 1
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../../x", "a\0b", "a\nb", "n" * 256, ".slipway-x", "\u2028"])
+def test_a_file_never_lands_elsewhere_whatever_it_is_called(page: Client, vault: Vault, name: str) -> None:
+    address = at("files-upload", path="", name=name)
+    response = page.post(address, b"x", content_type="application/octet-stream")
+    assert names(vault) == (["x"] if name == "../../x" else [])
+    assert response.status_code == (201 if name == "../../x" else 400)
+
+
+def test_a_full_vault_keeps_nothing_of_what_does_not_fit(page: Client, owner: User) -> None:
+    small = vaults.create_vault(name="home", owner=owner, quota_mib=1)
+    address = at("files-upload", name="a")
+    full = page.post(address, b"x" * 2_000_000, content_type="application/octet-stream")
+    assert (full.status_code, full.json()["code"]) == (409, "full")
+    assert "may hold 1 MiB" in full.json()["message"]
+    assert names(small) == []
+
+
+def test_a_body_shorter_than_was_said_broke_off() -> None:
+    request = RequestFactory().post("/", b"x" * 10, content_type="application/octet-stream")
+    request.META["CONTENT_LENGTH"] = "20"
+    with pytest.raises(PortalError, match="broke off"):
+        list(body_pieces(request))
+
+
+def test_an_upload_for_a_parameter_becomes_the_sender_s(page: Client, owner: User) -> None:
+    address = reverse("jobs:uploads") + "?name=case.JSON&accept=.json,.txt&max=100"
+    response = page.post(address, b"{}", content_type="application/octet-stream")
+    upload = Upload.objects.get()
+    assert response.status_code == 201
+    assert response.json() == {"id": str(upload.pk), "name": "case.JSON", "size": 2, "sha256": upload.sha256}
+    assert upload.owner == owner
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "words"),
+    [
+        ("name=a.exe&accept=.json", 422, "does not end in .json"),
+        ("name=a.json&accept=.json&max=10", 413, "more than 10 bytes"),
+    ],
+)
+def test_an_upload_that_does_not_fit_is_refused_in_words(page: Client, query: str, status: int, words: str) -> None:
+    response = page.post(f"{reverse('jobs:uploads')}?{query}", b"x" * 11, content_type="application/octet-stream")
+    assert response.status_code == status
+    assert words in response.json()["message"]
+    assert not Upload.objects.exists()
+
+
+def test_uploads_ask_for_sign_in_and_token(owner: User) -> None:
+    address = reverse("jobs:uploads") + "?name=a"
+    assert Client().post(address, b"x", content_type="application/octet-stream").status_code == 302
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(owner)
+    assert strict.post(address, b"x", content_type="application/octet-stream").status_code == 403
+
+
+# Changes
+
+
+def test_folders_are_made_once_and_under_fit_names(page: Client, vault: Vault) -> None:
+    page.post(at("files-mkdir"), {"path": "", "name": " runs "})
+    again = page.post(at("files-mkdir"), {"path": "", "name": "runs"}, follow=True)
+    assert "'runs' is there already." in said(again)
+    for name in ("a/b", "..", "", "a\\b"):
+        page.post(at("files-mkdir"), {"path": "", "name": name})
+    assert names(vault) == ["runs"]
+
+
+def test_renaming_asks_first_and_says_at_the_field_what_is_wrong(page: Client, vault: Vault) -> None:
+    put(vault, "a")
+    put(vault, "b")
+    asked = page.post(at("files-rename"), {"path": "", "name": "a"})
+    assert 'value="a"' in said(asked)
+    refused = page.post(at("files-rename"), {"path": "", "name": "a", "to": "b"})
+    assert refused.status_code == 409
+    assert 'aria-invalid="true"' in said(refused)
+    assert page.post(at("files-rename"), {"path": "", "name": "a", "to": "../c"}).status_code == 400
+    assert page.post(at("files-rename"), {"path": "", "name": "a", "to": "c"}).status_code == 302
+    assert names(vault) == ["b", "c"]
+    two = page.post(at("files-rename"), {"path": "", "name": ["b", "c"]}, follow=True)
+    assert "Choose one file or folder" in said(two)
+
+
+def test_moving_asks_for_a_folder_and_moves_what_was_chosen(page: Client, vault: Vault) -> None:
+    vaults.make_folder(vault, "to")
+    for name in ("a", "b", "c"):
+        put(vault, name)
+    assert '<option value="to">' in said(page.post(at("files-move"), {"path": "", "name": ["a", "b"]}))
+    page.post(at("files-move"), {"path": "", "name": ["a", "b"], "to": "to"})
+    assert (names(vault), names(vault, "to")) == (["to", "c"], ["a", "b"])
+    missing = page.post(at("files-move"), {"path": "", "name": "c", "to": "nowhere"})
+    assert missing.status_code == 404
+    assert "nowhere" in said(missing)
+    assert page.post(at("files-move"), {"path": "", "name": "c", "to": "../.."}).status_code == 400
+    page.post(at("files-move"), {"path": "to", "name": "a", "to": ""})
+    assert names(vault) == ["to", "a", "c"]
+
+
+def test_deleting_asks_first_then_removes_and_leaves_a_trace(page: Client, vault: Vault, owner: User) -> None:
+    vaults.make_folder(vault, "folder")
+    put(vault, "folder/inside")
+    put(vault, "a")
+    asked = page.post(at("files-delete"), {"path": "", "name": ["folder", "a"]})
+    assert "can't be undone" in said(asked)
+    assert names(vault) == ["folder", "a"]
+    done = page.post(at("files-delete"), {"path": "", "name": ["folder", "a"], "sure": "yes"}, follow=True)
+    assert "2 things were deleted." in said(done)
+    assert names(vault) == []
+    event = AuditEvent.objects.get(action="files.deleted")
+    assert (event.actor, event.target, event.detail["count"]) == (owner, "home", 2)
+    nothing = page.post(at("files-delete"), {"path": ""}, follow=True)
+    assert "choose files or folders first" in said(nothing)
+
+
+def test_a_question_for_the_dialog_is_only_the_form(page: Client, vault: Vault) -> None:
+    put(vault, "a")
+    part = page.post(at("files-delete"), {"path": "", "name": "a"}, headers={"x-requested-with": "dialog"})
+    assert part.content.lstrip().startswith(b"<form")
+
+
+def test_a_file_that_vanishes_meanwhile_is_said(page: Client, vault: Vault) -> None:
+    response = page.post(at("files-delete"), {"path": "", "name": "gone", "sure": "yes"}, follow=True)
+    assert "There is no 'gone' here." in said(response)
+    assert os.listdir(vaults.root_of(vault)) == []  # noqa: PTH208 - hidden ones too
