@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from jobs.views import launch
+from jobs.views import files, hosts, job, job_output, jobs, launch, uploads
 
 app_name = "jobs"
-urlpatterns: list[URLPattern] = [*launch.urls]
+urlpatterns: list[URLPattern] = [
+    *jobs.urls,
+    *job.urls,
+    *job_output.urls,
+    *launch.urls,
+    *files.urls,
+    *uploads.urls,
+    *hosts.urls,
+]

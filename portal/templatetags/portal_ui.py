@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -13,7 +12,7 @@ from django.conf import settings
 from django.forms import BoundField
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, strip_tags
 from django.utils.safestring import SafeString
@@ -58,11 +57,11 @@ class NavigationItem:
 @register.filter
 def navigation(request: HttpRequest) -> list[NavigationItem]:
     """The main menu for this person; the longest address that begins the page's own is the current one."""
-    shown = []
-    for label, name, icon, needs in NAVIGATION:
-        with contextlib.suppress(NoReverseMatch):
-            if not needs or getattr(request.user, needs):
-                shown.append((label, reverse(name), icon))
+    shown = [
+        (label, reverse(name), icon)
+        for label, name, icon, needs in NAVIGATION
+        if not needs or getattr(request.user, needs)
+    ]
     here = request.path
     nearest = max((url for _, url, _ in shown if here.startswith(url)), key=len, default="")
     return [
@@ -135,9 +134,9 @@ def binsize(size: float | None) -> str:
 
 
 @register.filter
-def mib(size_mib: float | None) -> str:
+def mib(size_mib: float | str | None) -> str:
     """MiB in the unit that reads best."""
-    return "" if size_mib is None else binsize(float(size_mib) * 2**20)
+    return binsize(float(size_mib) * 2**20) if size_mib else ""  # a template gives "" where there is no figure
 
 
 @register.filter

@@ -85,10 +85,9 @@ def _password(options: dict[str, Any], person: User) -> str | None:
         return secrets.token_urlsafe(12)
     if not options["password_file"]:
         return None
+    source = options["password_file"]
     try:
-        text = (
-            sys.stdin.read() if options["password_file"] == "-" else Path(options["password_file"]).read_text("utf-8")
-        )
+        text = sys.stdin.read() if source == "-" else Path(source).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"The password file can't be read: {error}")
     password = text.removesuffix("\n").removesuffix("\r")

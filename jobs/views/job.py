@@ -1,0 +1,179 @@
+"""One job: its page with tabs, and what can be done to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_POST, require_safe
+
+from apps_catalog.launch.snippets import shell_line
+from jobs import services
+from jobs.models import Attempt, Job, Result
+from jobs.states import JobState
+from jobs.views.job_words import given, sentence, steps
+from jobs.views.launch import signed_in
+from portal.errors import NotFound
+from portal.people.models import Team
+
+EVENTS_SHOWN = 200
+RESULTS_SHOWN = 500
+TABLE_ROWS = 24
+
+
+def find_job(request: HttpRequest, number: int) -> Job:
+    """The job, if the person may see it. Raises NotFound."""
+    rows = Job.objects.visible_to(signed_in(request)).select_related(
+        "version__app", "machine_type", "owner", "team", "vault", "retry_of"
+    )
+    job = rows.defer("version__app__icon", "version__app__search", "version__findings").filter(number=number).first()
+    if job is None:
+        raise NotFound(f"There is no job {number}, or it is not yours to see.")
+    return job
+
+
+def attempts_of(job: Job) -> list[Attempt]:
+    rows = Attempt.objects.filter(task__job=job).select_related("host").order_by("task__index", "number")
+    return list(rows)
+
+
+def chosen_attempt(request: HttpRequest, attempts: list[Attempt]) -> Attempt | None:
+    """The attempt that `?attempt=` names, else the newest."""
+    wanted = request.GET.get("attempt", "")
+    for attempt in attempts:
+        if str(attempt.number) == wanted:
+            return attempt
+    if wanted:
+        raise NotFound(f"This job has no attempt {wanted[:20]}.")
+    return attempts[-1] if attempts else None
+
+
+def _shown(request: HttpRequest, number: int, tab: str) -> dict[str, Any]:
+    """What the head of every tab needs."""
+    user = signed_in(request)
+    job = find_job(request, number)
+    attempts = attempts_of(job)
+    newest = attempts[-1] if attempts else None
+    changes = services.may_change(job, user)
+    return {
+        "job": job,
+        "app": job.version.app,
+        "tab": tab,
+        "attempts": attempts,
+        "newest": newest,
+        "sentence": sentence(job, newest),
+        "steps": steps(job, newest),
+        "waiting": job.state == JobState.QUEUED,
+        "stopping": bool(job.cancel_requested_at and not job.terminal),
+        "may_cancel": changes and not job.terminal and not job.cancel_requested_at,
+        "may_share": changes,
+        "teams": list(user.teams.all()) if changes else [],
+        "result_count": Result.objects.filter(job=job).count() if job.terminal else 0,
+    }
+
+
+@require_safe
+def overview(request: HttpRequest, number: int) -> HttpResponse:
+    shown = _shown(request, number, "overview")
+    job = shown["job"]
+    argv = job.plan.get("argv", [])
+    more = {
+        "command_line": shell_line([str(word) for word in argv]),
+        "limits": job.plan.get("limits", {}),
+        "image": job.plan.get("image", ""),
+        "events": job.events.order_by("-id")[:EVENTS_SHOWN],
+    }
+    return render(request, "jobs/job.html", shown | more)
+
+
+@require_safe
+def log(request: HttpRequest, number: int) -> HttpResponse:
+    shown = _shown(request, number, "log")
+    shown["attempt"] = chosen_attempt(request, shown["attempts"])
+    return render(request, "jobs/job_log.html", shown)
+
+
+@require_safe
+def metrics(request: HttpRequest, number: int) -> HttpResponse:
+    shown = _shown(request, number, "metrics")
+    attempt = chosen_attempt(request, shown["attempts"])
+    points = points_of(attempt)
+    every = max(1, -(-len(points) // TABLE_ROWS))
+    shown |= {"attempt": attempt, "points": points[::every], "has_points": bool(points)}
+    return render(request, "jobs/job_metrics.html", shown)
+
+
+def points_of(attempt: Attempt | None) -> list[list[float]]:
+    """Points of [seconds, CPU percent, memory bytes, processes]."""
+    series = getattr(attempt, "usage", None) if attempt else None
+    return series.points if series else []
+
+
+@require_safe
+def inputs(request: HttpRequest, number: int) -> HttpResponse:
+    shown = _shown(request, number, "inputs")
+    job = shown["job"]
+    uploads = {str(upload.pk): upload for upload in job.uploads.all()}
+    names = {key: upload.name for key, upload in uploads.items()}
+    shown |= {"given": given(job, names), "plan": job.plan}
+    return render(request, "jobs/job_inputs.html", shown)
+
+
+@require_safe
+def results(request: HttpRequest, number: int) -> HttpResponse:
+    shown = _shown(request, number, "results")
+    rows = shown["job"].results.select_related("task").order_by("path", "id")
+    after = request.GET.get("after", "")
+    if after and "\0" not in after:
+        rows = rows.filter(path__gt=after)
+    found = list(rows[: RESULTS_SHOWN + 1])
+    page = found[:RESULTS_SHOWN]
+    shown |= {
+        "results": page,
+        "next_after": page[-1].path if len(found) > RESULTS_SHOWN else "",
+        "several_tasks": shown["job"].tasks_total > 1,
+        "stored_any": any(result.stored for result in page),
+    }
+    return render(request, "jobs/job_results.html", shown)
+
+
+@require_POST
+def cancel(request: HttpRequest, number: int) -> HttpResponse:
+    job = find_job(request, number)
+    job = services.cancel(job=job, actor=signed_in(request))
+    messages.success(request, f"Job {number} is cancelled." if job.terminal else f"Job {number} is asked to stop.")
+    return redirect("jobs:job", number)
+
+
+@require_POST
+def rerun(request: HttpRequest, number: int) -> HttpResponse:
+    made = services.rerun(job=find_job(request, number), actor=signed_in(request))
+    messages.success(request, f"Job {made.number} runs job {number} again with the same inputs.")
+    return redirect("jobs:job", made.number)
+
+
+@require_POST
+def share(request: HttpRequest, number: int) -> HttpResponse:
+    job = find_job(request, number)
+    slug = request.POST.get("team", "")
+    team = Team.objects.filter(slug=slug).first() if slug else None
+    if slug and team is None:
+        raise NotFound("There is no such team, or you are not in it.")
+    services.share(job=job, actor=signed_in(request), team=team)
+    messages.success(request, f"Shared with {team.name}." if team else "No longer shared.")
+    return redirect("jobs:job", number)
+
+
+urls: list[URLPattern] = [
+    path("jobs/<int:number>/", overview, name="job"),
+    path("jobs/<int:number>/log/", log, name="job-log"),
+    path("jobs/<int:number>/metrics/", metrics, name="job-metrics"),
+    path("jobs/<int:number>/inputs/", inputs, name="job-inputs"),
+    path("jobs/<int:number>/results/", results, name="job-results"),
+    path("jobs/<int:number>/cancel/", cancel, name="job-cancel"),
+    path("jobs/<int:number>/rerun/", rerun, name="job-rerun"),
+    path("jobs/<int:number>/share/", share, name="job-share"),
+]
