@@ -72,6 +72,9 @@ class App(models.Model):
         indexes: ClassVar = [
             GinIndex(fields=["search"], name="app_search"),
             GinIndex(fields=["category_prefixes"], name="app_category_prefixes"),
+            models.Index(
+                fields=["name", "id"], include=["visibility"], name="app_shelf", condition=models.Q(published=True)
+            ),
         ]
 
     def __str__(self) -> str:

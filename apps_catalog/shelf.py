@@ -17,6 +17,7 @@ from portal.people.models import User
 PAGE = 24
 TEXT_MAX = 200
 RUNS_LOOKED_AT = 300
+RANKED_MAX = 2000  # weighing more would take longer than it helps: so many fit only one or two letters
 SORTS = {"best": "Best match", "name": "Name", "updated": "Updated", "recent": "Used by me"}
 
 
@@ -101,8 +102,24 @@ class Shelf:
         return self.found.in_category(self.wish.category) if self.wish.category else self.found
 
     @cached_property
+    def _counts(self) -> dict[str, int]:
+        """How many of the apps found are in each category and below it; "" counts them all. One pass over the rows."""
+        each = Func(
+            F("category_prefixes"),
+            template="unnest(array_append(%(expressions)s, ''))",
+            output_field=TextField(),
+            set_returning=True,
+        )
+        return dict(self.found.order_by().annotate(path=each).values_list("path").annotate(found=Count("pk")))
+
+    @property
+    def found_total(self) -> int:
+        """In all categories."""
+        return self._counts.get("", 0)
+
+    @property
     def total(self) -> int:
-        return self._in_category.count()
+        return self._counts.get(self.wish.category, 0)
 
     @cached_property
     def pages(self) -> int:
@@ -135,12 +152,15 @@ class Shelf:
     def cards(self) -> list[Card]:
         if not self.total:
             return []
-        rows = self._ordered(self._in_category.for_lists())[self.first - 1 : self.last]
-        return [Card(app, _obstacle(app), self.last_runs.get(app.pk)) for app in rows]
+        # Keys first: thousands of narrow rows are sorted and skipped faster than wide ones.
+        keys = list(self._ordered(self._in_category).values_list("pk", flat=True)[self.first - 1 : self.last])
+        rows = App.objects.for_lists().in_bulk(keys)
+        apps = [rows[key] for key in keys if key in rows]
+        return [Card(app, _obstacle(app), self.last_runs.get(app.pk)) for app in apps]
 
     def _ordered(self, apps: AppQuerySet) -> AppQuerySet:
         match self.wish.order:
-            case "best":
+            case "best" if self.total <= RANKED_MAX:
                 return apps.order_by(F("rank").desc(), "name", "pk")
             case "updated":
                 return apps.order_by(F("default_version__published_at").desc(nulls_last=True), "name", "pk")
@@ -163,12 +183,9 @@ class Shelf:
     @cached_property
     def categories(self) -> list[Category]:
         """The tree: every top category, and what lies below those on the way to the chosen one."""
-        each = Func(F("category_prefixes"), function="unnest", output_field=TextField(), set_returning=True)
-        counts = dict(self.found.order_by().annotate(path=each).values_list("path").annotate(found=Count("pk")))
-        if self.wish.category:
-            counts.setdefault(self.wish.category, 0)
-        shown = sorted((path for path in counts if self._is_open(path)), key=lambda path: path.casefold().split("/"))
-        return [self._category(path, counts[path]) for path in shown]
+        known = {*self._counts, self.wish.category} - {""}
+        shown = sorted(filter(self._is_open, known), key=lambda path: path.casefold().split("/"))
+        return [self._category(path, self._counts.get(path, 0)) for path in shown]
 
     def _is_open(self, path: str) -> bool:
         above = path.rpartition("/")[0]
@@ -189,10 +206,6 @@ class Shelf:
     def everything(self) -> Category:
         query = replace(self.wish, category="", page=1).query
         return Category("All apps", "", 0, self.found_total, not self.wish.category, query)
-
-    @cached_property
-    def found_total(self) -> int:
-        return self.found.count() if self.wish.category else self.total
 
     @property
     def sorts(self) -> list[Sort]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from apps_catalog.launch.spec import Json
 
-PYTHON = '''\
+PYTHON = """\
 import json
 import os
 import urllib.request
@@ -27,7 +27,7 @@ request = urllib.request.Request(
 )
 with urllib.request.urlopen(request) as answer:
     print(json.load(answer))
-'''
+"""
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,8 @@ def import_page(request: HttpRequest) -> HttpResponse:
                 _say(request, done)
                 return redirect(done.version.get_curate_url())
             reading = done.reading
+    if reading is None and text:
+        reading = services.read_definition(text)
     shown = text if isinstance(text, str) else text.decode("utf-8", "replace")
     return _show_import(request, form, shown, reading, status=422)
 
