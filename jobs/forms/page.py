@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
+from apps_catalog.launch.snippets import snippets
 from apps_catalog.launch.spec import LaunchSpec
 from apps_catalog.models import App, Version
 from apps_catalog.services import not_launchable, spec_of
@@ -16,7 +17,6 @@ from jobs.forms import attachments, machines
 from jobs.forms.builder import Settings, build, problems
 from jobs.forms.drafts import Draft, as_body, as_clock, first_command, typed_parameters
 from jobs.forms.panel import Panel, panel_of, things_to_fix
-from jobs.forms.snippets import snippets
 from jobs.models import Upload, Vault
 from jobs.placement import MachineState, machine_states
 from portal.errors import NotFound

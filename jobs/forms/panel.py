@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from apps_catalog.launch.snippets import Snippet, shell_line
 from apps_catalog.launch.spec import PlanFile, PlanLimits, PlanMount, RunPlan
 from jobs.forms.builder import Problem
 from jobs.forms.machines import MachineRow
-from jobs.forms.snippets import Snippet, shell_line
 from jobs.services import Preview
 
 ONE_LINE = 32

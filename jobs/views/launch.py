@@ -13,6 +13,7 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps_catalog.launch.positions import join
+from apps_catalog.launch.snippets import as_json_text
 from apps_catalog.launch.spec import Fault, Submission
 from apps_catalog.services import read_definition
 from jobs import services
@@ -22,7 +23,6 @@ from jobs.forms.drafts import Draft, as_body, first_command, read_form, read_jso
 from jobs.forms.inputs import inputs_of
 from jobs.forms.page import Page, find_page
 from jobs.forms.prefill import from_job, from_query
-from jobs.forms.snippets import as_json_text
 from jobs.models import Job, Upload
 from portal.errors import Forbidden, NotFound, PortalError
 from portal.people.models import Team, User

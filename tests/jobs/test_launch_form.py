@@ -17,6 +17,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps_catalog.launch.appdef import read_appdef
+from apps_catalog.launch.snippets import snippets
 from apps_catalog.launch.spec import Fault, LaunchSpec, Submission
 from apps_catalog.models import App, Version
 from jobs import vaults
@@ -24,7 +25,6 @@ from jobs.forms.builder import build
 from jobs.forms.drafts import BODY_KEYS, Draft, as_body, as_clock, read_clock, read_form, read_json
 from jobs.forms.fields import ChoiceField, RangeField, UploadField
 from jobs.forms.inputs import inputs_of
-from jobs.forms.snippets import snippets
 from jobs.forms.widgets import WIDGETS, Spot, widget_of
 from jobs.models import Job, MachineType, Upload
 from jobs.serializers import SubmissionNew
