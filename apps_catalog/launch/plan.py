@@ -88,15 +88,15 @@ def mounts(site: Site) -> tuple[PlanMount, ...]:
 
 
 def limits(launch: Launch, site: Site) -> PlanLimits:
-    """The size of the machine type, and the shortest of the time limits asked for, of the author and of the site."""
+    """The size of the machine type, and the time limit asked for; else the author's, else the site's. Never over its most."""
     machine = site.machine
-    asked = (launch.walltime_s, launch.command.walltime_s, site.walltime_default_s)
+    walltime_s = launch.walltime_s or launch.command.walltime_s or site.walltime_default_s
     return PlanLimits(
         cores=machine.cores,
         memory_mib=machine.ram_mib,
         gpus=machine.gpus,
         pids=machine.pids,
         disk_mib=machine.disk_mib,
-        walltime_s=min(seconds for seconds in asked if seconds),
+        walltime_s=min(walltime_s, site.walltime_max_s),
         network=machine.network,
     )

@@ -146,7 +146,8 @@ class Site:
     uid: int
     gid: int
     job_name: str = ""
-    walltime_default_s: int = 86400
+    walltime_default_s: int = 24 * 3600
+    walltime_max_s: int = 7 * 24 * 3600
 
 
 @dataclass(frozen=True)

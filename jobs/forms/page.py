@@ -152,11 +152,12 @@ class Page:
         ids = attachments.named(draft.submission.parameters)
         files = Upload.objects.usable_by(self.user).filter(pk__in=ids).distinct() if ids else ()
         command = first_command(self.spec, draft.submission.command)
-        most_s = min(command.walltime_s or settings.WALLTIME_MAX_HOURS * 3600, settings.WALLTIME_MAX_HOURS * 3600)
+        most_s = settings.WALLTIME_MAX_HOURS * 3600
+        unsaid_s = min(command.walltime_s or settings.WALLTIME_DEFAULT_HOURS * 3600, most_s)
         return Settings(
             vaults=self.vaults,
             teams=[(team.slug, f"Team {team.name}") for team in self.user.teams.all()],
             mail=settings.MAIL_ENABLED,
             uploads={str(file.pk): file.name for file in files},
-            walltime_hint=f"The job is stopped after this time. Empty means {as_clock(most_s)}, which is the most.",
+            walltime_hint=f"The job is stopped after this time. Empty means {as_clock(unsaid_s)}; the most is {as_clock(most_s)}.",
         )

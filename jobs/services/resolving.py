@@ -42,6 +42,9 @@ def resolve(
     command = spec.commands.get(submission.command)
     machine = _machine(spec, command, submission.machine, faults)
     vault = _vault(owner, spec, submission.vault, faults)
+    if isinstance(submission.walltime_s, int) and submission.walltime_s > settings.WALLTIME_MAX_HOURS * 3600:
+        said = f"must be at most {settings.WALLTIME_MAX_HOURS} hours ({settings.WALLTIME_MAX_HOURS * 3600} seconds)"
+        faults.append(Fault("/walltime_s", "range", said))
     if submission.nodes != 1:
         faults.append(Fault("/nodes", "one_node", "Jobs run on one node here. Leave it at 1."))
     if command is not None and isinstance(submission.parameters, dict):
@@ -64,7 +67,8 @@ def resolve(
         vault=VaultMount(vault.name, "FILE", submission.vault_readonly) if vault else VaultMount("", "NONE"),
         uid=uid,
         gid=gid,
-        walltime_default_s=settings.WALLTIME_MAX_HOURS * 3600,
+        walltime_default_s=min(settings.WALLTIME_DEFAULT_HOURS, settings.WALLTIME_MAX_HOURS) * 3600,
+        walltime_max_s=settings.WALLTIME_MAX_HOURS * 3600,
     )
     return Resolved(machine, vault, site), faults
 
