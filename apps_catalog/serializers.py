@@ -27,7 +27,7 @@ class AppRead(serializers.ModelSerializer[App]):
 
     class Meta:
         model = App
-        fields: ClassVar = (
+        fields: ClassVar[tuple[str, ...]] = (
             "slug",
             "name",
             "summary",
@@ -39,7 +39,7 @@ class AppRead(serializers.ModelSerializer[App]):
             "published",
             "updated_at",
         )
-        read_only_fields = fields
+        read_only_fields: ClassVar[tuple[str, ...]] = fields
 
     def get_not_launchable(self, app: App) -> str:
         if app.default_version is None:
@@ -57,8 +57,8 @@ class CommandRead(serializers.Serializer[Any]):
 class VersionBrief(serializers.ModelSerializer[Version]):
     class Meta:
         model = Version
-        fields: ClassVar = ("label", "state", "published_at")
-        read_only_fields = fields
+        fields: ClassVar[tuple[str, ...]] = ("label", "state", "published_at")
+        read_only_fields: ClassVar[tuple[str, ...]] = fields
 
 
 class AppDetail(AppRead):
@@ -66,8 +66,8 @@ class AppDetail(AppRead):
     versions = serializers.SerializerMethodField(help_text="The newest first.")
 
     class Meta(AppRead.Meta):
-        fields: ClassVar = (*AppRead.Meta.fields, "commands", "versions")
-        read_only_fields = fields
+        fields: ClassVar[tuple[str, ...]] = (*AppRead.Meta.fields, "commands", "versions")
+        read_only_fields: ClassVar[tuple[str, ...]] = fields
 
     def get_commands(self, app: App) -> CommandRead(many=True):  # type: ignore[valid-type]  # read by drf-spectacular
         return commands_of(app.default_version) if app.default_version else []
@@ -93,7 +93,7 @@ class VersionRead(serializers.ModelSerializer[Version]):
 
     class Meta:
         model = Version
-        fields: ClassVar = (
+        fields: ClassVar[tuple[str, ...]] = (
             "app",
             "label",
             "state",
@@ -109,7 +109,7 @@ class VersionRead(serializers.ModelSerializer[Version]):
             "created_at",
             "published_at",
         )
-        read_only_fields = fields
+        read_only_fields: ClassVar[tuple[str, ...]] = fields
 
     def get_not_launchable(self, version: Version) -> str:
         return services.not_launchable(version)
@@ -139,7 +139,7 @@ class ImportNew(Body):
         allow_blank=True,
         help_text="Of the app that gets the version; a new app, where none has it. Empty: by name and author.",
     )
-    label = Text(max_length=40, required=False, default="", allow_blank=True, help_text="Label of the version.")
+    label = Text(max_length=40, required=False, default="", allow_blank=True, help_text="Label of the version.")  # type: ignore[assignment]  # the key; not DRF's own label
     dry_run = Flag(required=False, default=False, help_text="Only read it and say what was found.")
 
 

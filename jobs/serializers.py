@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from jobs.models import Host, Job, JobEvent, MachineType, Result
-from jobs.placement import MachineState
 from jobs.states import FailureClass, JobState
 from portal.api.fields import Body, Flag, Text, Whole
 
@@ -37,7 +36,7 @@ class SubmissionNew(Body):
         max_length=60, required=False, default="", allow_blank=True, help_text="Name of a vault, seen as /data."
     )
     vault_readonly = Flag(required=False, default=False, help_text="The job may read /data, not change it.")
-    label = Text(max_length=200, required=False, default="", allow_blank=True, help_text="To find it by.")
+    label = Text(max_length=200, required=False, default="", allow_blank=True, help_text="To find it by.")  # type: ignore[assignment]  # the key; not DRF's own label
     walltime_s = Whole(
         min_value=1,
         max_value=WALLTIME_MAX_S,
@@ -72,7 +71,7 @@ class JobQuery(serializers.Serializer[Any]):
     )
     state = serializers.CharField(max_length=100, required=False, help_text="One state, or several with commas.")
     app = serializers.CharField(max_length=80, required=False, help_text="Slug of an app.")
-    label = serializers.CharField(max_length=200, required=False, help_text="Part of the label.")
+    label = serializers.CharField(max_length=200, required=False, help_text="Part of the label.")  # type: ignore[assignment]  # the key; not DRF's own label
     created_after = serializers.DateTimeField(required=False)
     created_before = serializers.DateTimeField(required=False)
 
@@ -218,7 +217,7 @@ class MachineRead(serializers.ModelSerializer[MachineType]):
         read_only_fields = fields
 
 
-class MachineStateRead(serializers.Serializer[MachineState]):
+class MachineStateRead(serializers.Serializer[Any]):
     machine = MachineRead()
     slots = serializers.IntegerField()
     busy = serializers.IntegerField()
@@ -251,7 +250,7 @@ class HostRead(serializers.ModelSerializer[Host]):
 
 class WaitingRead(serializers.Serializer[Any]):
     number = serializers.IntegerField()
-    label = serializers.CharField(allow_blank=True)
+    label = serializers.CharField(allow_blank=True)  # type: ignore[assignment]  # the key; not DRF's own label
     app = serializers.CharField(source="version.app.slug")
     machine = serializers.CharField(source="machine_type.name")
     created_at = serializers.DateTimeField()

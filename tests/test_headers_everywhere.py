@@ -156,7 +156,7 @@ async def answered(path: str, method: str) -> tuple[int, dict[str, str]]:
         "query_string": b"",
         "headers": [(b"host", b"localhost"), (b"accept", b"text/event-stream")],
     }
-    await application(scope, receive, send)  # type: ignore[arg-type]
+    await application(scope, receive, send)
     pairs = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], pairs
 

@@ -41,7 +41,8 @@ def ask(world: World, person: str, verb: str, address: str) -> Any:
 
 
 def sent_to_sign_in(answer: Any) -> bool:
-    return answer.status_code == 302 and answer["Location"].startswith(reverse("account_login") + "?next=")
+    target: str = answer.get("Location", "")
+    return target.startswith(reverse("account_login") + "?next=")
 
 
 def is_in(answer: Any) -> bool:

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
@@ -37,7 +37,7 @@ def document() -> dict[str, Any]:
 class Schema(PortalView):
     """Left out of the document itself."""
 
-    renderer_classes: ClassVar = [OpenApiJsonRenderer]
+    renderer_classes = (OpenApiJsonRenderer,)
 
     @extend_schema(exclude=True)
     def get(self, request: Request) -> Response:

@@ -107,4 +107,5 @@ def query(serializer: type[serializers.Serializer[Any]], request: Request) -> di
     """The query parameters that `serializer` names, clean. Raises ValidationError (422)."""
     asked = serializer(data={name: value for name, value in request.query_params.items() if value != ""})
     asked.is_valid(raise_exception=True)
-    return asked.validated_data
+    clean: dict[str, Any] = asked.validated_data
+    return clean

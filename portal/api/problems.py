@@ -69,10 +69,10 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         case exceptions.APIException():
             code = error.get_codes()
             body = problem(error.status_code, code if isinstance(code, str) else "refused", str(error.detail))
-            if getattr(error, "auth_header", None):
-                headers["WWW-Authenticate"] = error.auth_header
-            if getattr(error, "wait", None):
-                headers["Retry-After"] = str(int(error.wait))
+            if challenge := getattr(error, "auth_header", None):
+                headers["WWW-Authenticate"] = challenge
+            if wait_s := getattr(error, "wait", None):
+                headers["Retry-After"] = str(int(wait_s))
         case RequestDataTooBig():
             limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
             body = problem(413, "too_large", f"The body is longer than {limit} MiB. Send files as uploads.")

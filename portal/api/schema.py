@@ -62,7 +62,7 @@ class PortalSchema(AutoSchema):
         operation = super().get_operation(path, path_regex, path_prefix, method, registry)
         if operation is None:
             return None
-        problem = ResolvedComponent(name="Problem", type=ResolvedComponent.SCHEMA, object="Problem", schema=PROBLEM)
+        problem = ResolvedComponent(name="Problem", type=ResolvedComponent.SCHEMA, object="Problem", schema=PROBLEM)  # type: ignore[no-untyped-call]
         registry.register_on_missing(problem)
         responses: dict[str, Any] = operation["responses"]
         for status in self._problems(operation):
@@ -74,7 +74,7 @@ class PortalSchema(AutoSchema):
 
     def _map_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> dict[str, Any]:
         """A body of ours refuses keys that it does not know; the document says so."""
-        schema: dict[str, Any] = super()._map_serializer(serializer, direction, bypass_extensions)
+        schema: dict[str, Any] = super()._map_serializer(serializer, direction, bypass_extensions)  # type: ignore[no-untyped-call]
         if isinstance(serializer, Body) and schema.get("type") == "object":
             schema["additionalProperties"] = False
         return schema
@@ -91,7 +91,7 @@ class PortalSchema(AutoSchema):
         """Of the method and every part of the path, so that no two are the same: get_jobs_number_log."""
         return re.sub(r"[^a-z0-9]+", "_", f"{self.method} {self.path.removeprefix('/api/v1/')}".lower()).strip("_")
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular has it
         scope = scope_of(self.view, self.method)
         return f"{super().get_description()}\n\nA token needs the scope `{scope}`.".strip()
 

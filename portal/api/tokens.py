@@ -24,7 +24,7 @@ DAYS_MAX = 3650
 class TokenRead(serializers.ModelSerializer[ApiToken]):
     class Meta:
         model = ApiToken
-        fields: ClassVar = (
+        fields: ClassVar[tuple[str, ...]] = (
             "id",
             "name",
             "prefix",
@@ -34,15 +34,15 @@ class TokenRead(serializers.ModelSerializer[ApiToken]):
             "last_used_at",
             "revoked_at",
         )
-        read_only_fields = fields
+        read_only_fields: ClassVar[tuple[str, ...]] = fields
 
 
 class TokenMade(TokenRead):
     text = serializers.CharField(read_only=True, help_text="The token itself. It is shown this once only.")
 
     class Meta(TokenRead.Meta):
-        fields: ClassVar = (*TokenRead.Meta.fields, "text")
-        read_only_fields = fields
+        fields: ClassVar[tuple[str, ...]] = (*TokenRead.Meta.fields, "text")
+        read_only_fields: ClassVar[tuple[str, ...]] = fields
 
 
 class TokenNew(Body):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from portal.api import docs, tokens, views
 
 app_name = "api"
-v1 = [
+v1: list[URLPattern | URLResolver] = [
     path("schema/", docs.Schema.as_view(), name="schema"),
     path("tokens", tokens.Tokens.as_view(), name="tokens"),
     path("tokens/<int:pk>", tokens.Token.as_view(), name="token"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -11,8 +12,11 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from apps_catalog.launch.spec import Fault
+from portal.api.docs import document
 from portal.api.parsers import read_json
-from portal.errors import PortalError
+from portal.api.problems import handle
+from portal.errors import Invalid, PortalError
 from portal.people.models import ApiToken, AuditEvent, User
 from tests.factories import make_app, make_version
 
@@ -295,10 +299,10 @@ def test_the_openapi_document_is_valid_and_lists_every_address(client: Client, o
 
     answer = client.get("/api/v1/schema/", headers=bearer(owner))
     assert answer.status_code == 200
-    document = json.loads(answer.content)
-    assert document["openapi"].startswith("3.1")
-    validate(document)
-    for path, methods in document["paths"].items():
+    served = json.loads(answer.content)
+    assert served["openapi"].startswith("3.1")
+    validate(served)
+    for path, methods in served["paths"].items():
         for method, operation in methods.items():
             assert operation["tags"], path
             assert operation["summary"], (path, method)
@@ -307,10 +311,9 @@ def test_the_openapi_document_is_valid_and_lists_every_address(client: Client, o
 
 def test_the_document_is_made_without_warnings(capsys: pytest.CaptureFixture[str]) -> None:
     from drf_spectacular.drainage import GENERATOR_STATS
-    from drf_spectacular.generators import SchemaGenerator
 
     GENERATOR_STATS.reset()
-    SchemaGenerator().get_schema(request=None, public=True)
+    document.__wrapped__()
     said = capsys.readouterr().err
     assert not said, said
 
@@ -323,3 +326,23 @@ def test_the_docs_page_shows_every_operation(client: Client, owner: User) -> Non
     assert "curl" in page
     assert "<script" not in page.split("<main")[1]
     assert "style=" not in page.split("<main")[1]
+
+
+def test_the_reference_page_lists_every_operation_with_its_scope(settings: Settings) -> None:
+    page = (settings.BASE_DIR / "docs/reference/rest.md").read_text()
+    listed = set(re.findall(r"^\| `([A-Z]+ \S+)` \| (.+?) \| (\w+) \|$", page, re.MULTILINE))
+    there = {
+        (f"{method.upper()} {path.removeprefix('/api/v1/')}", operation["summary"], operation["x-scope"])
+        for path, methods in document()["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert listed == there
+
+
+def test_the_example_of_a_problem_on_the_reference_page_is_one(settings: Settings) -> None:
+    page = (settings.BASE_DIR / "docs/reference/rest.md").read_text()
+    example = json.loads(page.split("```json")[1].split("```")[0])
+    fault = Fault(**example["errors"][0])
+    answer = handle(Invalid(example["detail"], faults=[fault]), {})
+    assert answer is not None
+    assert answer.data == {**example, "title": answer.data["title"]}
