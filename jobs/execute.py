@@ -40,6 +40,10 @@ from portal.errors import PortalError
 
 logger = logging.getLogger(__name__)
 ENGINE_WAIT_S = 1.0
+STOPPED = (
+    137,
+    143,
+)  # how an engine without live-restore leaves containers: killed, or told to end as it stopped itself
 T = TypeVar("T")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from datetime import timedelta
 
 from django.conf import settings
@@ -71,7 +72,7 @@ def find_lost() -> int:
 
 
 def sweep(host: Host, runtime: Runtime) -> int:
-    """Remove this host's containers and folders whose attempt has ended (or never was), past a grace. How many."""
+    """Remove this host's containers and folders whose attempt has ended (or never was), past a grace. How many containers."""
     mine = runtime.owned(INSTALLATION_LABEL, str(Installation.get().pk))
     on_host = {h.name for h in runtime.owned(HOST_LABEL, host.name)}
     names = {handle.name for handle in mine if handle.name in on_host}
@@ -87,4 +88,6 @@ def sweep(host: Host, runtime: Runtime) -> int:
             runtime.stop(handle, 1)
             runtime.remove(handle)
             removed += 1
+    for name in folders - spared:
+        shutil.rmtree(root / name, ignore_errors=True)
     return removed
