@@ -22,9 +22,14 @@ TEXT_MAX = 20_000  # characters of a description that are searched
 
 def words_of(text: str) -> list[str]:
     """Small letters and digits without accents: the same for what is stored and what is asked."""
-    plain = unicodedata.normalize("NFKD", text[:TEXT_MAX])
-    plain = "".join(sign for sign in plain if not unicodedata.combining(sign))
-    return [word[:WORD_LENGTH_MAX] for word in WORD.findall(plain.lower())]
+    return _words(text[:TEXT_MAX])
+
+
+def _words(text: str) -> list[str]:
+    if not text.isascii():
+        plain = unicodedata.normalize("NFKD", text)
+        text = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    return [word[:WORD_LENGTH_MAX] for word in WORD.findall(text.lower())]
 
 
 def vector_for(app: App) -> Combinable:
@@ -55,9 +60,7 @@ def find(apps: AppQuerySet, text: str) -> AppQuerySet:
 def did_you_mean(apps: AppQuerySet, text: str) -> str:
     """The words asked, each unknown one replaced by the nearest word of a visible app's name; "" where none is near."""
     asked = words_of(text)[:WORDS_MAX]
-    known: set[str] = set()
-    for name in apps.order_by().values_list("name", flat=True):
-        known.update(words_of(name))
+    known = set(_words(" ".join(apps.order_by().values_list("name", flat=True))))
     better = [word if _begins_any(word, known) else _nearest(word, known) for word in asked]
     return " ".join(better) if all(better) and better != asked else ""
 
