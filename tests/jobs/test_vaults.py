@@ -1,4 +1,4 @@
-"""Vaults: whose they are, what a listing shows, that files arrive whole or not at all, and how full."""
+"""Vaults: whose they are, what a listing shows, and that files arrive whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ import resource
 import stat
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 
-from jobs import identity, vault_usage, vaults
+from jobs import identity, vaults
 from jobs.models import Vault
 from jobs.safe_paths import PathRefused
 from portal.errors import Conflict, Full, Invalid, NotFound
 from portal.people.models import User
-from tests.factories import make_person, make_vault
+from tests.factories import make_person
 from tests.jobs.trees import SECRET, outside, plant_traps, swapping
+from tests.jobs.vault_files import names, put
 
 pytestmark = pytest.mark.django_db
 
@@ -35,14 +34,6 @@ def vault_root(settings: Any, tmp_path: Path) -> Path:
 @pytest.fixture
 def vault(owner: User) -> Vault:
     return vaults.create_vault(name="home", owner=owner)
-
-
-def put(vault: Vault, path: str, content: bytes = b"x", *, replace: bool = False) -> None:
-    vaults.save_file(vault, path, [content], replace=replace)
-
-
-def names(vault: Vault, path: str = "", **asked: Any) -> list[str]:
-    return [entry.name for entry in vaults.list_folder(vault, path, **asked).entries]
 
 
 def leftovers(vault: Vault) -> list[str]:
@@ -382,80 +373,3 @@ def test_saving_and_listing_under_a_swapping_folder_never_lead_out(vault: Vault,
             except (PathRefused, NotFound, Conflict):
                 pass
     assert [path.name for path in target.iterdir()] == ["secret.txt"]
-
-
-# How full
-
-
-def test_a_quota_is_kept_and_said_in_words(owner: User) -> None:
-    vault = vaults.create_vault(name="small", owner=owner, quota_mib=1)
-    put(vault, "a", b"x" * 600_000)
-    with pytest.raises(Full, match="may hold 1 MiB"):
-        put(vault, "b", b"x" * 600_000)
-    assert names(vault) == ["a"]
-    put(vault, "a", b"y" * 900_000, replace=True)  # counts in place of what was there
-    vaults.delete(vault, "a")
-    put(vault, "b", b"x" * 1_000_000)
-    vault.refresh_from_db()
-    assert vault.used_bytes == 1_000_000
-
-
-def test_a_quota_stops_an_endless_file(owner: User) -> None:
-    vault = vaults.create_vault(name="small", owner=owner, quota_mib=1)
-    sent = 0
-
-    def endless() -> Iterator[bytes]:
-        nonlocal sent
-        while True:
-            sent += 1
-            yield b"x" * 100_000
-
-    with pytest.raises(Full):
-        vaults.save_file(vault, "a", endless())
-    assert sent < 20
-
-
-def test_what_jobs_wrote_counts_when_it_is_measured(vault: Vault) -> None:
-    root = vaults.root_of(vault)
-    (root / "by-a-job").write_bytes(b"x" * 5000)
-    os.link(root / "by-a-job", root / "same")
-    with (root / "sparse").open("wb") as file:
-        file.truncate(2**40)
-    assert vaults.usage(vault) == 5000
-    vault.refresh_from_db()
-    assert vault.used_bytes == 5000
-
-
-def test_measuring_ends_in_a_vault_of_endless_files(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = vaults.root_of(vault)
-    for number in range(50):
-        (root / str(number)).write_bytes(b"x")
-    monkeypatch.setattr(vault_usage, "WALKED_MAX", 10)
-    vault.used_bytes = 40
-    assert vaults.usage(vault) == 40
-
-
-def test_no_quota_is_zero_and_none_is_the_installation_s(owner: User, settings: Any) -> None:
-    settings.VAULT_QUOTA_MIB = 7
-    assert vaults.quota_bytes(make_vault(owner)) == 7 * 2**20
-    assert vaults.quota_bytes(make_vault(owner, quota_mib=3)) == 3 * 2**20
-    assert vaults.quota_bytes(make_vault(owner, quota_mib=0)) is None
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_two_uploads_that_fit_only_one_by_one_one_is_refused(settings: Any) -> None:
-    vault = vaults.create_vault(name="small", owner=make_person("owner"), quota_mib=1)
-
-    def send(name: str) -> bool:
-        try:
-            put(Vault.objects.get(pk=vault.pk), name, b"x" * 700_000)
-        except Full:
-            return False
-        finally:
-            connection.close()
-        return True
-
-    with ThreadPoolExecutor(4) as pool:
-        arrived = list(pool.map(send, "abcd"))
-    assert sum(arrived) == 1
-    assert len(names(vault)) == 1
