@@ -11,8 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jobs.api.jobs import shown
-from jobs.models import Host, Job
-from jobs.placement import machine_states
+from jobs.models import Host, Job, Task
+from jobs.placement import MachineState, machine_states
 from jobs.serializers import HostRead, MachineStateRead, WaitingRead
 from jobs.states import JobState, TaskState
 from portal.api.pages import Keyset, listed
@@ -54,7 +54,19 @@ class Queue(PortalView):
             shown(Job.objects.visible_to(person(request)).filter(state=JobState.QUEUED)), request
         )
         states = {state.machine.pk: state for state in machine_states()}
+        numbers = [job.number for job in found]
+        held = set(Task.objects.filter(job__in=numbers, state=TaskState.HELD).values_list("job_id", flat=True))
         for job in found:
-            state = states.get(job.machine_type_id)
-            job.reason = job.reason or (state.reason if state else "this machine type is switched off")
+            job.reason = job.reason or _reason(job, states.get(job.machine_type_id), job.number in held)
         return pages.answer(WaitingRead(found, many=True).data)
+
+
+def _reason(job: Job, state: MachineState | None, held: bool) -> str:
+    """What a list can tell of a waiting job without a query for it; the job's own page also counts who is ahead."""
+    if held:
+        return f"{job.owner.username} has as many jobs running as the limit allows."
+    if state is None:
+        return f"{job.machine_type.name} is switched off. Ask an operator, or launch on another machine type."
+    if state.free:
+        return "About to start."
+    return f"{state.reason[:1].upper()}{state.reason[1:]}."

@@ -36,8 +36,8 @@ class PortalView(APIView):
     """A view of ours. `scopes` maps a method to the token scope it asks for (`read` where it says nothing)."""
 
     scopes: ClassVar[dict[str, str]] = {}
+    http_method_names: ClassVar = ["get", "head", "post", "put", "delete"]
     content_negotiation_class = OneAnswer
-    metadata_class = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

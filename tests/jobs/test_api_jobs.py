@@ -12,8 +12,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from apps_catalog.models import Version
-from jobs.models import IdempotencyKey, Job, MachineType
-from jobs.states import JobState
+from jobs.models import IdempotencyKey, Job, MachineType, Task
+from jobs.states import JobState, TaskState
 from portal.people.models import User
 from tests.factories import make_app, make_host, make_job, make_machine, make_vault, make_version
 from tests.portal.test_api import assert_problem, bearer
@@ -264,7 +264,26 @@ def test_a_waiting_job_says_why(client: Client, header: dict[str, str], owner: U
     assert "no host that serves n1 is up" in reason
     queue = client.get("/api/v1/queue", headers=header).json()["items"]
     assert queue[0]["number"] == job.number
-    assert "no host that serves n1 is up" in queue[0]["reason"]
+    assert queue[0]["reason"] == "No host that serves n1 is up."
+
+
+def test_the_queue_names_limits_free_and_busy_slots(
+    client: Client, header: dict[str, str], owner: User, version: Version
+) -> None:
+    def reasons() -> list[str]:
+        return [item["reason"] for item in client.get("/api/v1/queue", headers=header).json()["items"]]
+
+    make_job(owner, version=version)
+    host = make_host(serves={"n1": 1})
+    assert reasons() == ["About to start."]
+    running = make_job(owner, version=version, state=JobState.RUNNING)
+    assert running.tasks.get().host == host
+    assert reasons() == ["All 1 slots busy; 1 waiting."]
+    Task.objects.filter(state=TaskState.READY).update(state=TaskState.HELD)
+    assert reasons() == ["owner has as many jobs running as the limit allows."]
+    MachineType.objects.update(enabled=False)
+    Task.objects.filter(state=TaskState.HELD).update(state=TaskState.READY)
+    assert reasons()[0].startswith("n1 is switched off.")
 
 
 def test_a_finished_job_tells_how_it_went(
