@@ -11,7 +11,7 @@ from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from jobs import stages, uploads
+from jobs import stages, uploads, vaults
 from jobs.folders import HOST_LABEL, INSTALLATION_LABEL, host_root
 from jobs.models import Attempt, Chore, Host, IdempotencyKey, Installation, Job, LogChunk, Result
 from jobs.models.jobs import LostRace
@@ -32,6 +32,7 @@ def keep() -> bool:
             return False
         done = {
             "uploads": uploads.purge_expired(),
+            "vaults": vaults.sweep(),
             "jobs": purge_old_jobs(),
             "keys": IdempotencyKey.objects.filter(created_at__lt=Now() - timedelta(days=IDEMPOTENCY_DAYS)).delete()[0],
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import time
 import uuid
@@ -38,6 +39,7 @@ __all__ = [
     "visible_vault",
 ]
 
+logger = logging.getLogger(__name__)
 REMOVED_AT_ONCE = 20_000
 LEFTOVER_AFTER_S = 24 * 3600
 
@@ -225,11 +227,20 @@ def sweep() -> int:
     """Free what deletes left and uploads abandoned, a day old, in every vault; gives how many such things are gone."""
     swept = 0
     for vault in Vault.objects.filter(type=Vault.Type.FILE).iterator():
-        with safe_paths.opened(root_of(vault)) as top:
-            with os.scandir(top) as entries:
-                names = [entry.name for entry in entries if entry.name.startswith(OWN_PREFIX)]
-            for name in names:
-                there = safe_paths.look(name, within=top)
-                if there and time.time() - there.st_ctime > LEFTOVER_AFTER_S:
-                    swept += safe_paths.remove(name, within=top, entries_max=WALKED_MAX)
+        try:
+            swept += _sweep(vault)
+        except OSError:
+            logger.exception("The vault %s could not be swept; the others are.", vault.name)
+    return swept
+
+
+def _sweep(vault: Vault) -> int:
+    swept = 0
+    with safe_paths.opened(root_of(vault)) as top:
+        with os.scandir(top) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(OWN_PREFIX)]
+        for name in names:
+            there = safe_paths.look(name, within=top)
+            if there and time.time() - there.st_ctime > LEFTOVER_AFTER_S:
+                swept += safe_paths.remove(name, within=top, entries_max=WALKED_MAX)
     return swept

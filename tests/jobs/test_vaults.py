@@ -373,3 +373,14 @@ def test_saving_and_listing_under_a_swapping_folder_never_lead_out(vault: Vault,
             except (PathRefused, NotFound, Conflict):
                 pass
     assert [path.name for path in target.iterdir()] == ["secret.txt"]
+
+
+def test_a_vault_that_cannot_be_swept_does_not_keep_others_from_it(
+    vault: Vault, owner: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = vaults.create_vault(name="broken", owner=owner)
+    vaults.root_of(broken).rmdir()
+    (tmp_path / "vaults" / broken.folder).symlink_to(outside(tmp_path))
+    (vaults.root_of(vault) / ".slipway-left").touch()
+    monkeypatch.setattr(vaults, "LEFTOVER_AFTER_S", -1)
+    assert vaults.sweep() == 1
