@@ -22,7 +22,7 @@ from jobs.zips import zip_of
 from portal.downloads import Streamed
 from portal.errors import NotFound
 
-LOG_PIECE_BYTES = 512 * 1024
+LOG_PIECE_BYTES = 4 * 1024 * 1024  # a packed log is unpacked from its start for each piece, so few large ones
 
 
 @require_safe

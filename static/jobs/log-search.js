@@ -67,7 +67,7 @@ export class LogSearch {
     const many = this.found.length >= FOUND_MAX ? `${FOUND_MAX}+` : String(this.found.length);
     if (!this.needle) this.count.textContent = "";
     else if (!this.found.length) this.count.textContent = "no match";
-    else this.count.textContent = this.at < 0 ? `${many} lines` : `${this.at + 1} of ${many}`;
+    else this.count.textContent = this.at < 0 ? `${many} line${many === "1" ? "" : "s"}` : `${this.at + 1} of ${many}`;
   }
 
   go(step) {
