@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +33,12 @@ def addresses(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMes
 def run_user(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     if (settings.RUN_UID == 0) != (settings.RUN_GID == 0):
         return [Error("RUN_UID and RUN_GID go together.", hint="Set both or neither.", id="portal.E003")]
+    ours = os.geteuid()
+    if settings.RUN_UID and ours not in (0, settings.RUN_UID):
+        said = (
+            f"RUN_UID is {settings.RUN_UID}, but the portal runs as user {ours}: it can't change files that jobs wrote."
+        )
+        return [Warning(said, hint="Leave RUN_UID empty, or run the portal as that user.", id="portal.W002")]
     return []
 
 

@@ -44,6 +44,6 @@ def _send(queue: str, actor: str, args: tuple[Any, ...]) -> None:
         target = broker()
         target.declare_queue(queue)
         target.enqueue(message)
-    except Exception:
+    except Exception:  # noqa: BLE001
         # Any broker's any fault: the rows are written, and every worker looks round once a second by itself.
         logger.warning("The broker did not take a message for %s; workers will find the work by themselves.", queue)

@@ -5,20 +5,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('jobs', '0002_initial'),
+        ("jobs", "0002_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='attempt',
-            name='log_cut_at',
+            model_name="attempt",
+            name="log_cut_at",
             field=models.BigIntegerField(default=0),
         ),
         migrations.AlterField(
-            model_name='task',
-            name='ready_at',
+            model_name="task",
+            name="ready_at",
             field=models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
         ),
     ]

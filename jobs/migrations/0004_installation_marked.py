@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('jobs', '0003_log_cut'),
+        ("jobs", "0003_log_cut"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='installation',
-            name='marked',
+            model_name="installation",
+            name="marked",
             field=models.BooleanField(default=False, editable=False),
         ),
     ]

@@ -191,7 +191,11 @@ def _write(job: Job, resolved: Resolved, via: str) -> None:
     job.state = JobState.QUEUED
     job.save(force_insert=True)
     if resolved.uploads:
-        job.uploads.set(Upload.objects.filter(pk__in=resolved.uploads))
+        # Locked, so that retention, which passes locked ones over, can't take them in this very moment.
+        uploads = list(Upload.objects.select_for_update().filter(pk__in=resolved.uploads))
+        if len(uploads) < len(resolved.uploads):
+            raise Conflict("An uploaded file has expired in this moment. Upload it again.", code="unknown_upload")
+        job.uploads.set(uploads)
     Task.objects.create(
         job=job,
         stage=Stage.RUN,

@@ -6,6 +6,7 @@ const WHOLE = /^\s*[+-]?\d+\s*$/;
 function tieRange(box) {
   const slider = box.querySelector("[data-slider]");
   const number = box.querySelector("[data-number]");
+  if (slider.value !== slider.defaultValue && number.value === number.defaultValue) number.value = slider.value; // moved before we came
   slider.addEventListener("input", () => { number.value = slider.value; });
   slider.addEventListener("change", () => number.dispatchEvent(new Event("change", { bubbles: true })));
   const follow = () => { if (WHOLE.test(number.value)) slider.value = number.value; };
