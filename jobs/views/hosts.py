@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST, require_safe
 
-from jobs.models import Host, MachineType, Task
+from jobs.models import Chore, Host, MachineType, Task
 from jobs.placement import machine_states, unfit, wake
 from jobs.states import TaskState
 from jobs.views.launch import signed_in
@@ -53,6 +53,7 @@ def hosts(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "states": [(state, _servers(state.machine, rows)) for state in machine_states()],
         "disabled": MachineType.objects.filter(enabled=False),
+        "kept": Chore.objects.filter(name="keep").first(),
     }
     return render(request, "jobs/hosts.html", shown)
 
