@@ -60,20 +60,20 @@ def drained(answer: Any) -> Any:
 @pytest.mark.parametrize(("name", "index"), everywhere(), ids=str)
 def test_a_change_without_the_csrf_token_is_refused(world: World, name: str, index: int) -> None:
     """By somebody who may do everything, so that nothing else refuses it."""
-    world.refill()
+    if "files" in name:
+        world.refill()
     rule = EXPECTED[name][index]
     address = rule.address(world, name)
-    mighty = world.people["owner"]
-    for verb in ("POST", "PUT", "PATCH", "DELETE"):
-        with transaction.atomic():
-            User.objects.filter(pk=mighty.pk).update(is_staff=True, is_superuser=True)
-            client = Client(enforce_csrf_checks=True, raise_request_exception=False)
-            client.force_login(mighty, backend="django.contrib.auth.backends.ModelBackend")
-            answer = addresses.send(client, verb, address)
-            cross_site = addresses.send(client, verb, address, Origin="https://evil.example")
-            transaction.set_rollback(True)
-        refused = 404 if name == "api:unknown" else 403
-        assert (answer.status_code, cross_site.status_code) == (refused, refused), (verb, address)
+    refused = 404 if name == "api:unknown" else 403
+    client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    client.cookies.load(dict(world.cookies["owner"]))
+    with transaction.atomic():
+        User.objects.filter(pk=world.people["owner"].pk).update(is_staff=True, is_superuser=True)
+        for verb in ("POST", "PUT", "PATCH", "DELETE"):
+            assert addresses.send(client, verb, address).status_code == refused, (verb, address)
+        cross_site = addresses.send(client, "POST", address, Origin="https://evil.example")
+        assert cross_site.status_code == refused, address
+        transaction.set_rollback(True)
 
 
 def test_with_the_csrf_token_the_same_change_is_done(world: World) -> None:
@@ -106,7 +106,8 @@ def assert_headers(answer: Any, place: str) -> None:
 
 @pytest.mark.parametrize(("name", "index"), everywhere(), ids=str)
 def test_every_answer_carries_the_security_headers(world: World, name: str, index: int) -> None:
-    world.refill()
+    if "files" in name:
+        world.refill()
     rule = EXPECTED[name][index]
     address = rule.address(world, name)
     for verb in ("GET", *rule.verbs):
@@ -181,12 +182,13 @@ def stays_here(answer: Any) -> bool:
 
 @pytest.mark.parametrize(("name", "index"), everywhere(), ids=str)
 def test_no_address_sends_elsewhere(world: World, name: str, index: int) -> None:
-    world.refill()
+    if "files" in name:
+        world.refill()
     rule = EXPECTED[name][index]
     address = rule.address(world, name)
     for verb in sorted(set(rule.verbs) & {"GET", "POST"}):
         person = next(one for one in reversed(PEOPLE) if one in rule.let_in(verb)) if rule.let_in(verb) else "owner"
-        for target in ELSEWHERE[:3]:
+        for target in ELSEWHERE[:2]:
             with transaction.atomic():
                 client = world.client(person)
                 names = dict.fromkeys(("next", "return_to", "back", "url", "redirect_to"), target)
