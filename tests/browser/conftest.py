@@ -53,7 +53,13 @@ def places(tmp_path: Path, settings: Any) -> None:
 
 
 @pytest.fixture
-def visit(live_server: LiveServer, chromium: Browser) -> Iterator[Visit]:
+def portal_url(live_server: LiveServer) -> str:
+    """Where the portal is; a module whose pages need live streams serves it otherwise."""
+    return str(live_server.url)
+
+
+@pytest.fixture
+def visit(portal_url: str, chromium: Browser) -> Iterator[Visit]:
     """visit(person, path, width=1440, dark=False, scripts=True) -> the page, signed in as the person."""
     contexts: list[BrowserContext] = []
     faults: list[str] = []
@@ -68,12 +74,12 @@ def visit(live_server: LiveServer, chromium: Browser) -> Iterator[Visit]:
         )
         contexts.append(context)
         cookie = client.cookies["sessionid"].value
-        context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
+        context.add_cookies([{"name": "sessionid", "value": cookie, "url": portal_url}])
         page = context.new_page()
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda note: faults.append(note.text) if note.type == "error" else None)
-        page.goto(live_server.url + path, wait_until="networkidle")
+        page.goto(portal_url + path, wait_until="networkidle")
         return page
 
     yield opened
