@@ -25,7 +25,17 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the st
 
 @admin.register(MachineType)
 class MachineTypeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("name", "description", "cores", "ram_mib", "gpus", "requires", "network", "price_per_hour", "enabled")
+    list_display = (
+        "name",
+        "description",
+        "cores",
+        "ram_mib",
+        "gpus",
+        "requires",
+        "network",
+        "price_per_hour",
+        "enabled",
+    )
     list_filter = ("enabled", "network")
     search_fields = ("name", "description")
 
