@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from jobs.runtimes.fake import FakeRuntime
 
 
 @pytest.fixture(autouse=True)
-def folders(tmp_path: Path, settings: Any) -> Iterator[Path]:
+def folders(tmp_path: Path, settings: Any) -> Path:
     """STORE_ROOT, VAULT_ROOT and WORK_ROOT below the test's own folder."""
     settings.STORE_ROOT = tmp_path / "store"
     settings.VAULT_ROOT = tmp_path / "vaults"
@@ -24,7 +23,7 @@ def folders(tmp_path: Path, settings: Any) -> Iterator[Path]:
             "OPTIONS": {"location": str(settings.STORE_ROOT)},
         },
     }
-    yield tmp_path
+    return tmp_path
 
 
 @pytest.fixture

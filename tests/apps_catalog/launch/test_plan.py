@@ -97,7 +97,9 @@ def test_without_a_vault_nothing_is_mounted_at_data() -> None:
     ("asked", "author", "default", "limit"),
     [(None, None, 100, 100), (50, None, 100, 50), (None, 70, 100, 70), (90, 70, 100, 90), (500, None, 100, 300)],
 )
-def test_the_time_limit_is_asked_for_or_the_authors_or_the_sites(asked: int | None, author: int | None, default: int, limit: int) -> None:
+def test_the_time_limit_is_asked_for_or_the_authors_or_the_sites(
+    asked: int | None, author: int | None, default: int, limit: int
+) -> None:
     spec = read(definition(command={"walltime": author} if author else {}))
     made = plan(launch(spec, {}, walltime_s=asked), site(walltime_default_s=default, walltime_max_s=300))
     assert made.limits.walltime_s == limit
