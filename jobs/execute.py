@@ -40,6 +40,8 @@ from portal.errors import PortalError
 
 logger = logging.getLogger(__name__)
 ENGINE_WAIT_S = 1.0
+LONG_LOG_BYTES = 8 * 2**20
+LOG_STALLS_S = 60.0
 STOPPED = (
     137,
     143,
@@ -100,7 +102,7 @@ def _run(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Outcome:
         _in_thread("usage", handle, lambda: _measure(tended, handle, here))
         connection.close()
         ended = _patiently(tended, here, lambda: here.runtime.wait(handle))
-        follower.join(timeout=60)
+        _await_log(tended, follower)
         if tended.engine_went:  # an engine that stops can end the stream quietly: read once more what it kept
             _follow(tended, handle, here)
         outcome = _outcome(tended, ended)
@@ -155,7 +157,10 @@ def _in_thread(what: str, handle: Handle, act: Callable[[], None]) -> threading.
 
 
 def _follow(tended: Tended, handle: Handle, here: Here) -> None:
-    """Read the container's output until it ends; the process's flusher writes the rows."""
+    """Read the container's output until it ends; the process's flusher writes the rows.
+
+    The stream of a long log may end before the log does, where the engine has begun a new file: so it is asked again.
+    """
     writer = tended.writer or logs.LogWriter(tended.attempt)
 
     def read() -> None:
@@ -163,7 +168,20 @@ def _follow(tended: Tended, handle: Handle, here: Here) -> None:
         for line in here.runtime.follow(handle, since=writer.since):
             writer.add(line)
 
+    before = writer.total
     _patiently(tended, here, read)
+    while writer.total >= LONG_LOG_BYTES and writer.total > before:
+        before = writer.total
+        _patiently(tended, here, read)
+
+
+def _await_log(tended: Tended, follower: threading.Thread) -> None:
+    """Wait for the rest of the output, as long as more of it comes."""
+    while follower.is_alive():
+        before = tended.writer.total if tended.writer else 0
+        follower.join(LOG_STALLS_S)
+        if tended.writer is None or tended.writer.total == before:
+            return
 
 
 def _measure(tended: Tended, handle: Handle, here: Here) -> None:
@@ -240,7 +258,7 @@ def _collect(tended: Tended, outcome: Outcome) -> Outcome:
 
 def _close_log(tended: Tended) -> None:
     if tended.writer is not None:
-        tended.writer.flush(force=True)
+        tended.writer.finish()
     tended.meter.write(tended.attempt, tended.job.number)
     try:
         logs.close(tended.attempt)

@@ -65,6 +65,7 @@ class LogWriter:
         if last:
             self._stamp, self._repeats = last.stamp, last.repeats
         self._pending_since = 0.0
+        self._finished = False
         self.resume()
 
     def resume(self) -> None:
@@ -84,6 +85,8 @@ class LogWriter:
     def add(self, line: LogLine) -> None:
         """Take a line, unless it is one that is kept already (the engine repeats from the stamp on)."""
         with self._lock:
+            if self._finished:
+                return
             if self._resume:
                 if line.stamp < self._resume:
                     return
@@ -102,6 +105,11 @@ class LogWriter:
             Retrying(retry=retry_if_exception_type((OperationalError, InterfaceError)), wait=wait_fixed(1))(
                 self.flush, force=True
             )
+
+    def finish(self) -> None:
+        """Write what waits, and take no more: the log is about to be closed."""
+        self.flush(force=True)
+        self._finished = True
 
     def flush(self, *, force: bool = False) -> bool:
         """Write what has waited for FLUSH_S (or all of it). True when something was written."""

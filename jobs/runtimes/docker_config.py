@@ -81,7 +81,8 @@ def host_config(spec: ContainerSpec) -> dict[str, Any]:
         "Init": True,
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
         "AutoRemove": False,
-        "LogConfig": {"Type": "json-file", "Config": {"max-size": "50m", "max-file": "3"}},
+        # Large files: an engine that begins a new one loses or repeats lines for those who follow.
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "512m", "max-file": "2"}},
         "Mounts": [_mount(mount) for mount in spec.mounts],
         "Tmpfs": {tmpfs.target: _tmpfs(tmpfs) for tmpfs in spec.tmpfs},
         "Devices": [],

@@ -60,7 +60,7 @@ SCRIPTED: dict[str, Any] = {
 }
 
 
-def eventually(found: Callable[[], T], within_s: float = 20.0, what: str = "") -> T:
+def eventually(found: Callable[[], T | None], within_s: float = 20.0, what: str = "") -> T:
     """The first true answer; fails after `within_s`."""
     until = time.monotonic() + within_s
     while True:

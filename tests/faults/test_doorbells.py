@@ -64,7 +64,7 @@ def test_with_every_message_lost_jobs_start_in_time(site: Site, worker: Process)
 
 
 def test_with_every_message_deleted_by_hand_jobs_start_in_time(site: Site, worker: Process) -> None:
-    begun = []
+    begun: list[Job] = []
     until = time.monotonic() + 3
     with connection.cursor() as cursor:
         while time.monotonic() < until:

@@ -11,8 +11,8 @@ from jobs import services
 from jobs.models import Attempt, Job
 from jobs.states import JobState
 from portal.errors import Conflict
-from tests.faults.site import SCRIPTED, Process, Site
 from tests.factories import make_version
+from tests.faults.site import SCRIPTED, Process, Site
 
 pytestmark = [pytest.mark.faults, pytest.mark.docker]
 CHILD_OF_HEALTHY_PARENT = "python3 -c 'bytearray(10**9)'; exit 0"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import json
 import random
 import socket
@@ -78,9 +79,9 @@ def test_a_web_process_killed_in_mid_submit_leaves_one_job_or_none(site: Site, t
         assert client.submit(f"warm-{client.port}", "unserved")
     unanswered = made = 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for number, (client, following) in enumerate(zip(clients, clients[1:], strict=False)):
+        for number, (client, following) in enumerate(itertools.pairwise(clients)):
             keys = [f"kill-{number}-{n}" for n in range(AT_ONCE)]
-            answers = pool.map(lambda key, client=client: client.submit(key, "unserved"), keys)  # type: ignore[misc]
+            answers = pool.map(lambda key, client=client: client.submit(key, "unserved"), keys)
             time.sleep(chance.uniform(0.01, 0.25))
             client.web.kill()
             answered = dict(zip(keys, answers, strict=True))

@@ -35,7 +35,7 @@ ALWAYS = {
     "Init": True,
     "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
     "AutoRemove": False,
-    "LogConfig": {"Type": "json-file", "Config": {"max-size": "50m", "max-file": "3"}},
+    "LogConfig": {"Type": "json-file", "Config": {"max-size": "512m", "max-file": "2"}},
     "Devices": [],
 }
 BY_SPEC = {"NetworkMode", "PidsLimit", "Memory", "MemorySwap", "CpuQuota", "Mounts", "Tmpfs", "DeviceRequests"}
