@@ -1,4 +1,4 @@
-"""What tests of jobs stand on: a store and a work folder of their own, and a small plan."""
+"""What tests of jobs stand on: a store and a work folder of their own, a runtime in memory, and the owner signed in."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from jobs.runtimes.fake import FakeRuntime
+from portal.people.models import User
 
 
 @pytest.fixture(autouse=True)
@@ -29,3 +31,9 @@ def folders(tmp_path: Path, settings: Any) -> Path:
 @pytest.fixture
 def runtime() -> FakeRuntime:
     return FakeRuntime()
+
+
+@pytest.fixture
+def as_owner(client: Client, owner: User) -> Client:
+    client.force_login(owner)
+    return client

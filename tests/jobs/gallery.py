@@ -1,8 +1,16 @@
-"""A definition with every parameter type and with names that forms trip over, for the tests of the launch page."""
+"""A definition with every parameter type and with names that forms trip over, and what a browser posts of its form."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+from django.http import QueryDict
+
+from apps_catalog.launch.appdef import read_appdef
+from apps_catalog.launch.spec import LaunchSpec
+from jobs.forms.inputs import inputs_of
+from jobs.forms.widgets import widget_of
 
 SECOND = {"path": "/bin/true", "name": "Other \U0001f680", "description": "Asks for one thing.", "machines": ["g*"]}
 
@@ -62,3 +70,27 @@ def large(count: int) -> dict[str, Any]:
     }
     command = {**GALLERY["commands"]["all"], "parameters": parameters}
     return {**GALLERY, "commands": {"all": command}}
+
+
+def spec_of(definition: dict[str, Any]) -> LaunchSpec:
+    reading = read_appdef(json.dumps(definition))
+    assert reading.spec is not None, reading.findings
+    return reading.spec
+
+
+SPEC = spec_of(GALLERY)
+INPUTS = {asked.key: asked for asked in inputs_of(SPEC.commands["all"])}
+
+
+def posted(**over: str) -> QueryDict:
+    """What a browser posts for the untouched form of the gallery, with changes; None takes a field out."""
+    query = QueryDict(mutable=True)
+    query["command"] = "all"
+    for key, asked in INPUTS.items():
+        widget = widget_of(asked)
+        text = widget.shown(asked, asked.default)
+        if widget.name != "switch" or text:
+            query[f"p:{key}"] = text
+    for name, value in over.items():
+        query[name] = value
+    return query

@@ -14,6 +14,7 @@ from jobs.models import Attempt, Job, LogChunk, Result, Vault
 from jobs.states import JobState
 from portal.people.models import User
 from tests.factories import make_job, make_machine, make_result, make_vault
+from tests.jobs.pages import body_of
 from tests.portal.test_api import assert_problem, bearer
 
 pytestmark = pytest.mark.django_db
@@ -32,10 +33,6 @@ def header(owner: User) -> dict[str, str]:
 @pytest.fixture
 def job(owner: User) -> Job:
     return make_job(owner, machine_type=make_machine(), state=JobState.SUCCEEDED)
-
-
-def body_of(answer: Any) -> bytes:
-    return b"".join(answer.streaming_content) if answer.streaming else answer.content
 
 
 def test_a_log_is_read_piece_by_piece(client: Client, header: dict[str, str], job: Job) -> None:
