@@ -224,7 +224,7 @@ def test_no_page_breaks_its_policy_or_shuts_anyone_out(stage: Stage) -> None:
         for theme in ("light", "dark"):
             context = stage.browser.new_context(
                 viewport={"width": width, "height": 900},
-                color_scheme=theme,  # type: ignore[arg-type]
+                color_scheme=theme,
             )
             page = context.new_page()
             page.on("console", lambda note: faults.append(note.text) if note.type == "error" else None)
