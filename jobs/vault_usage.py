@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
@@ -30,7 +31,19 @@ def quota_bytes(vault: Vault) -> int | None:
 
 
 def usage(vault: Vault) -> int:
-    """Measure what the vault holds, and keep it in `used_bytes`. At most WALKED_MAX things are looked at."""
+    """Measure what the vault holds, and keep it in `used_bytes`. At most WALKED_MAX things are looked at.
+
+    The row is locked meanwhile: a file that is counted (`reserved`) but not yet shown would be forgotten here.
+    """
+    with transaction.atomic():
+        Vault.objects.select_for_update().only("pk").get(pk=vault.pk)
+        total = _walked(vault)
+        Vault.objects.filter(pk=vault.pk).update(used_bytes=total)
+    vault.used_bytes = total
+    return total
+
+
+def _walked(vault: Vault) -> int:
     total = seen = 0
     counted: set[tuple[int, int]] = set()
     with safe_paths.opened(root_of(vault)) as top:
@@ -45,11 +58,7 @@ def usage(vault: Vault) -> int:
                     continue
                 counted.add(inode)
             total += bytes_of(found.stat)
-    if seen > WALKED_MAX:
-        total = max(total, vault.used_bytes)
-    Vault.objects.filter(pk=vault.pk).update(used_bytes=total)
-    vault.used_bytes = total
-    return total
+    return max(total, vault.used_bytes) if seen > WALKED_MAX else total
 
 
 def fresh_usage(vault: Vault) -> int:
@@ -83,17 +92,17 @@ def room(vault: Vault) -> int:
 
 @contextmanager
 def reserved(vault: Vault, extra: int) -> Iterator[None]:
-    """Count the bytes before they show, in one statement: of two uploads that fit only one by one, one is refused."""
+    """Count the bytes before they show, in one statement: of two uploads that fit only one by one, one is refused.
+
+    In one transaction with what is done inside, so that nobody measures between the two, and a failure counts nothing.
+    """
     rows = Vault.objects.filter(pk=vault.pk)
     quota = quota_bytes(vault)
     fits = rows if quota is None or extra <= 0 else rows.filter(used_bytes__lte=quota - extra)
-    if not fits.update(used_bytes=Greatest(F("used_bytes") + extra, Value(0))):
-        raise over_quota(vault)
-    try:
+    with transaction.atomic():
+        if not fits.update(used_bytes=Greatest(F("used_bytes") + extra, Value(0))):
+            raise over_quota(vault)
         yield
-    except BaseException:
-        rows.update(used_bytes=Greatest(F("used_bytes") - extra, Value(0)))
-        raise
 
 
 def over_quota(vault: Vault) -> Full:

@@ -97,3 +97,24 @@ def test_of_two_uploads_that_fit_only_one_by_one_one_is_refused(settings: Any) -
         arrived = list(pool.map(send, "abcd"))
     assert sum(arrived) == 1
     assert len(names(vault)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_measuring_waits_for_a_file_that_is_counted_and_not_yet_shown() -> None:
+    vault = vaults.create_vault(name="small", owner=make_person("owner"), quota_mib=1)
+
+    def measure() -> int:
+        try:
+            return vaults.usage(Vault.objects.get(pk=vault.pk))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with vault_usage.reserved(vault, 700_000):
+            measured = pool.submit(measure)
+            with pytest.raises(TimeoutError):
+                measured.result(timeout=0.3)
+            (vaults.root_of(vault) / "a").write_bytes(b"x" * 700_000)
+        assert measured.result(timeout=10) == 700_000
+    vault.refresh_from_db()
+    assert vault.used_bytes == 700_000
