@@ -1,7 +1,7 @@
 """A pytest plugin (loaded by -p): the embedded PostgreSQL runs for the session, from before the settings are read.
 
 With DATABASE_URL set nothing is started. Under xdist the controller starts the one server and the workers inherit
-its address; pytest-django gives each of them a database of its own.
+its address; pytest-django gives each of them a database of its own, and each has a state folder of its own to go with it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from portal.local.postgres import Supervisor
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        os.environ["SLIPWAY_STATE"] += f"/{worker}"  # folders belong to one database: jobs/mounts.py
         return
     state = Path(tempfile.mkdtemp(prefix="slipway-test-"))
     early_config.add_cleanup(lambda: shutil.rmtree(state, ignore_errors=True))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import socket
+import stat
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SECRET = b"outside: nobody may read this"
@@ -25,8 +25,7 @@ def plant_traps(root: Path, secret: Path) -> set[str]:
     (root / "folder-link").symlink_to(secret.parent)
     (root / "dangling").symlink_to(root / "nothing")
     os.mkfifo(root / "pipe")
-    with closing(socket.socket(socket.AF_UNIX)) as listener:
-        listener.bind(str(root / "socket"))
+    os.mknod(root / "socket", 0o600 | stat.S_IFSOCK)  # bind() takes short paths only
     names = {"link", "folder-link", "dangling", "pipe", "socket"}
     with suppress(PermissionError):
         os.mknod(root / "device", 0o20666, os.makedev(1, 5))  # /dev/zero never ends
