@@ -171,7 +171,7 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 
-# Mail: without SMTP_URL's host no option to be mailed is shown.
+# Mail: without SMTP_HOST no option to be mailed is shown.
 EMAIL_HOST = env.text("SMTP_HOST")
 EMAIL_PORT = env.integer("SMTP_PORT", 25, minimum=1, maximum=65535)
 EMAIL_HOST_USER = env.text("SMTP_USER")
