@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import uuid
 from pathlib import Path
 
 from django.conf import settings
@@ -34,11 +37,20 @@ def mark() -> None:
         if not marker.exists():
             _may_mark(root, ours)
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            marker.write_text(str(ours.pk), encoding="ascii")
+            _write_once(marker, str(ours.pk))
         if marker.read_text(encoding="ascii").strip() != str(ours.pk):
             raise MountsRefused(f"{root} belongs to another installation (its {MARKER} differs). Check the mounts.")
     Installation.objects.filter(pk=ours.pk).update(marked=True)
     _marked.update(roots())
+
+
+def _write_once(marker: Path, text: str) -> None:
+    """Whole or not at all, for two processes may begin at once, and the other one reads it."""
+    draft = marker.with_name(f"{MARKER}-{uuid.uuid4().hex}")
+    draft.write_text(text, encoding="ascii")
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, marker)
+    draft.unlink()
 
 
 def _may_mark(root: Path, ours: Installation) -> None:
@@ -46,5 +58,5 @@ def _may_mark(root: Path, ours: Installation) -> None:
         raise MountsRefused(
             f"{root} has no {MARKER}, though this installation has marked its folders. Check the mounts."
         )
-    if root.is_dir() and any(root.iterdir()):
+    if root.is_dir() and any(not path.name.startswith(MARKER) for path in root.iterdir()):
         raise MountsRefused(f"{root} holds files but no {MARKER}: it is not this installation's folder.")

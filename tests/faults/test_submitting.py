@@ -79,10 +79,13 @@ def test_a_web_process_killed_in_mid_submit_leaves_one_job_or_none(site: Site, t
         assert client.submit(f"warm-{client.port}", "unserved")
     unanswered = made = 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
+        begun = time.monotonic()
+        list(pool.map(lambda n: clients[-1].submit(f"usual-{n}", "unserved"), range(AT_ONCE)))
+        usual_s = time.monotonic() - begun
         for number, (client, following) in enumerate(itertools.pairwise(clients)):
             keys = [f"kill-{number}-{n}" for n in range(AT_ONCE)]
             answers = pool.map(lambda key, client=client: client.submit(key, "unserved"), keys)
-            time.sleep(chance.uniform(0.01, 0.25))
+            time.sleep(usual_s * chance.uniform(0.1, 0.9))
             client.web.kill()
             answered = dict(zip(keys, answers, strict=True))
             unanswered += sum(answer is None for answer in answered.values())
