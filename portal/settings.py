@@ -111,6 +111,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Broker: messages are only doorbells. "postgres" keeps them in the same database; redis://, amqp:// also serve; "none" rings nobody.
 BROKER_URL = env.text("BROKER_URL", "postgres")
+known = BROKER_URL in ("postgres", "none") or BROKER_URL.startswith(("redis://", "rediss://", "amqp://", "amqps://"))
+if not known:
+    raise ImproperlyConfigured(
+        "BROKER_URL must be postgres or none, or begin with redis://, rediss://, amqp:// or amqps://."
+    )
 
 # People
 AUTH_USER_MODEL = "portal.User"

@@ -6,7 +6,6 @@ set -eu
 
 state=${SLIPWAY_STATE:-$PWD/var}/test
 log=$state/chromium.log
-export SLIPWAY_TEST_STATE="$state"
 
 say() { printf '%s\n' "$*" >&2; }
 
