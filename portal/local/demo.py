@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -31,6 +32,7 @@ IMAGE = "slipway-examples:1"
 USERNAME = "demo"
 PORTS_TRIED = 50
 PASSWORD_LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # noqa: S105  what one is made of
+FRAMES = re.compile(r'^  File ".*\n(?:    .*\n)*', re.MULTILINE)  # of a traceback
 BEGUN = time.monotonic()
 
 
@@ -137,9 +139,18 @@ class Demo:
             check=False,
         )
         if done.returncode:
-            said = (done.stderr or done.stdout).strip().splitlines()[-15:]
-            raise DemoError(f"manage.py {words[0]} failed:\n" + "\n".join(said))
+            raise DemoError(f"manage.py {words[0]} failed:\n{self._last_words(done.stderr or done.stdout)}")
         return done.stdout
+
+    def _last_words(self, said: str) -> str:
+        """What to read on the terminal: of a traceback only what was raised; the whole of it is kept in a log."""
+        *frames, raised = FRAMES.split(said.strip())
+        if not frames:
+            return "\n".join(raised.splitlines()[-15:])
+        log = self.state / "logs" / "manage.log"
+        log.parent.mkdir(exist_ok=True)
+        log.write_text(said, encoding="utf-8")
+        return f"{raised}\nThe whole of it is in {log}."
 
     def collect_static(self) -> None:
         """Only where a file has changed since the last time: it takes seconds."""
@@ -231,8 +242,14 @@ def _write_private(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def _only_one(state: Path) -> Iterator[None]:
-    state.mkdir(parents=True, exist_ok=True)
-    with (state / "demo.lock").open("a+", encoding="ascii") as lock:
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        held = (state / "demo.lock").open("a+", encoding="ascii")
+    except OSError as error:
+        raise DemoError(
+            f"The state folder {state} can't be used: {error.strerror}. Set SLIPWAY_STATE to a folder you may write to."
+        ) from None
+    with held as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

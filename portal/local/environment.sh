@@ -51,8 +51,10 @@ fail() {
     exit 1
 }
 
-mkdir -p "$(dirname "$log")"
-: >"$log"
+if ! { mkdir -p "$(dirname "$log")" && : >"$log"; } 2>/dev/null; then
+    say "The state folder ${SLIPWAY_STATE:-var} can't be written to. Set SLIPWAY_STATE to a folder you may write to."
+    exit 1
+fi
 if ! new_enough .venv/bin/python; then
     find_python
     ensure_venv
