@@ -15,7 +15,8 @@ from apps_catalog.launch.spec import Command, Fault, LaunchSpec, MachineSize, Si
 from apps_catalog.models import Version
 from jobs import vaults
 from jobs.identity import run_ids
-from jobs.models import MachineType, Upload, Vault
+from jobs.models import Host, MachineType, Upload, Vault
+from jobs.placement import unfit
 from portal.errors import PortalError
 from portal.people.models import User
 
@@ -90,11 +91,17 @@ def fitting_machines(spec: LaunchSpec, command: Command | None) -> list[MachineT
     return [m for m in enabled if not globs or any(fnmatchcase(m.name, glob) for glob in globs)]
 
 
+def _served(machine: MachineType, hosts: list[Host]) -> bool:
+    """Whether a job on it can start without an operator's doing."""
+    return any(not unfit(machine, host) for host in hosts)
+
+
 def _machine(spec: LaunchSpec, command: Command | None, name: str, faults: list[Fault]) -> MachineType | None:
     fitting = fitting_machines(spec, command)
     if not name:
         if fitting:
-            return min(fitting, key=lambda m: (m.price_per_hour, m.order, m.name))
+            hosts = list(Host.objects.alive())
+            return min(fitting, key=lambda m: (not _served(m, hosts), m.price_per_hour, m.order, m.name))
         globs = ", ".join(spec.machines_of(command) if command else spec.machines)
         said = f"No machine type here matches {globs}. Ask an operator to add one."
         faults.append(Fault("/machine", "no_machine", said))
