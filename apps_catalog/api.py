@@ -12,6 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps_catalog import search, services
+from apps_catalog.forms import FIELD_OF
+from apps_catalog.launch.spec import Fault
 from apps_catalog.models import App, Version
 from apps_catalog.serializers import (
     AppDetail,
@@ -25,7 +27,7 @@ from apps_catalog.serializers import (
 )
 from portal.api.pages import Keyset, listed, query
 from portal.api.views import PortalView, person
-from portal.errors import Invalid, NotFound
+from portal.errors import Invalid, NotFound, PortalError
 from portal.people.models import User
 
 
@@ -79,14 +81,17 @@ class Apps(PortalView):
         asked = ImportNew(data=self.body(request))
         asked.is_valid(raise_exception=True)
         wanted = asked.validated_data
-        done = services.import_definition(
-            text=wanted["definition"],
-            actor=person(request),
-            image=wanted["image"],
-            slug=wanted["slug"],
-            label=wanted["label"],
-            dry_run=wanted["dry_run"],
-        )
+        try:
+            done = services.import_definition(
+                text=wanted["definition"],
+                actor=person(request),
+                image=wanted["image"],
+                slug=wanted["slug"],
+                label=wanted["label"],
+                dry_run=wanted["dry_run"],
+            )
+        except PortalError as refusal:
+            raise _placed(refusal) from refusal
         if not done.reading.ok:
             wrong = [finding for finding in done.reading.findings if finding.level == "error"]
             raise Invalid(
@@ -99,6 +104,13 @@ class Apps(PortalView):
             "findings": [asdict(finding) for finding in done.reading.findings],
         }
         return Response(answer, status=201 if done.created else 200)
+
+
+def _placed(refusal: PortalError) -> PortalError:
+    """The refusal with its place in the body, where it is about one field."""
+    if refusal.code in FIELD_OF:
+        refusal.faults = (Fault(f"/{FIELD_OF[refusal.code]}", refusal.code, refusal.message),)
+    return refusal
 
 
 class AppView(PortalView):

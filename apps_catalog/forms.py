@@ -53,7 +53,11 @@ class ImportForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        if not data.get("file") and not data.get("definition", "").strip() and "file" not in self.errors:
+        if (
+            not data.get("file")
+            and not data.get("definition", "").strip()
+            and not self.errors.keys() & {"file", "definition"}
+        ):
             self.add_error("definition", "Paste an AppDef, or choose a file.")
         return data
 

@@ -129,7 +129,12 @@ class SchemaRead(serializers.Serializer[Any]):
 
 class ImportNew(Body):
     definition = Text(
-        max_length=8 * 2**20, trim_whitespace=False, help_text="The AppDef.json, to the letter, as one text."
+        max_length=8 * 2**20,
+        trim_whitespace=False,
+        help_text="The AppDef.json, to the letter, as one text.",
+        error_messages={
+            "invalid": "Must be the text of an AppDef.json: one JSON string that holds it, not the object."
+        },
     )
     image = Text(max_length=500, required=False, default="", allow_blank=True, help_text="Container image.")
     slug = Text(

@@ -18,4 +18,5 @@ urlpatterns = [
     path("", include("jobs.urls")),
 ]
 
+handler400 = "portal.error_pages.bad_request"
 handler500 = "portal.error_pages.server_error"

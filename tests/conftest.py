@@ -6,7 +6,8 @@ import functools
 import os
 import shutil
 import socket
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -70,6 +71,22 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+@pytest.fixture
+def folders(tmp_path: Path, settings: Any) -> Path:
+    """STORE_ROOT, VAULT_ROOT and WORK_ROOT below the test's own folder."""
+    settings.STORE_ROOT = tmp_path / "store"
+    settings.VAULT_ROOT = tmp_path / "vaults"
+    settings.WORK_ROOT = tmp_path / "work"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(settings.STORE_ROOT)},
+        },
+    }
+    return tmp_path
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ EXPLANATIONS = (
     ("Expecting ',' delimiter", "a comma or a closing bracket is missing before this place"),
     ("Expecting ':' delimiter", "a colon is missing after the key"),
     ("Expecting value", "a value was expected here; a comma before it may be one too many"),
-    ("Extra data", "the definition has already ended here; there may be a closing bracket too many"),
+    ("Extra data", "the JSON has already ended here; there may be a closing bracket too many"),
     ("Unterminated string", "the text that starts here is not closed with a double quote"),
     (
         "Invalid control character",
@@ -52,7 +52,7 @@ class _NotJsonError(ValueError):
 
 
 def read_document(source: str | bytes, *, max_bytes: int = MAX_BYTES) -> Document | Finding:
-    """The JSON value of a text, or the one finding that says why there is none."""
+    """The JSON value of a text, of a definition or of a submission, or the one finding that says why there is none."""
     if len(source) > max_bytes:
         return too_large(len(source), max_bytes)
     try:
@@ -126,7 +126,7 @@ def _constant(token: str) -> Json:
 
 
 def _too_deep() -> Finding:
-    message = f"The definition is nested more than {MAX_DEPTH} levels deep. An AppDef needs fewer than ten."
+    message = f"The text is nested more than {MAX_DEPTH} levels deep. Fewer than ten are needed."
     return Finding("error", "too-deep", message)
 
 

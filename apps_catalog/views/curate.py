@@ -136,7 +136,7 @@ def _text_of(form: ImportForm) -> tuple[str | bytes, Reading | None]:
     if not file:
         return form.cleaned_data["definition"], None
     if file.size > size_limit_bytes():
-        return "", Reading(None, (too_large(file.size, size_limit_bytes()),))
+        return form.cleaned_data["definition"], Reading(None, (too_large(file.size, size_limit_bytes()),))
     return file.read(), None
 
 

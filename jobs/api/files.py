@@ -127,7 +127,7 @@ class VaultFiles(PortalView):
         vault = vaults.visible_vault(person(request), name)
         try:
             listing = vaults.list_folder(vault, path, **query(FolderQuery, request))
-        except PathRefused:  # no folder: then a file, or refused for good
+        except (PathRefused, NotFound):  # no folder: then a file, or refused for good
             return Attachment(vaults.open_file(vault, path), PurePosixPath(path).name)
         return Response(FolderRead(listing).data)
 

@@ -95,6 +95,10 @@ def read_form(posted: QueryDict, spec: LaunchSpec) -> Draft:
         command = first_command(spec, go.removeprefix("command:"))
         parameters = {key: value for key, value in parameters.items() if key in command.parameters}
     walltime_s, faults = read_clock(posted.get("walltime", ""))
+    if posted.get("command", command.key) not in spec.commands:
+        faults += (
+            Fault("/command", "unknown-command", "is not a command of this app; look over the one shown instead"),
+        )
     nodes = posted.get("nodes", "1")
     submission = Submission(
         command=command.key,

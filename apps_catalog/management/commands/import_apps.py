@@ -75,6 +75,8 @@ def _curator(username: str) -> User:
 
 def _files(given: list[str]) -> Iterator[Path]:
     """What is named, and every *.json below a folder that is named, in order."""
+    if "" in given:  # which Path reads as the folder we are in
+        raise CommandError("A PATH is empty, as an unset variable of a shell is. Name a file or a folder.")
     for path in map(Path, given):
         if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises where a folder above can't be entered
             yield from sorted(found for found in path.rglob("*") if found.suffix.lower() == ".json") or [path]
