@@ -6,18 +6,23 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from jobs import limits
 from jobs.events import record
-from jobs.models import Attempt, Host, Job, Task
+from jobs.models import Attempt, Host, Task
+from jobs.models.jobs import LostRace
 from jobs.states import ATTEMPT_OPEN, JobState, TaskState
 
 # The best ready task of one machine type, if this incarnation of this host may take it now. `task_claim` is the index.
 BEST = """
 SELECT task.id FROM jobs_task task
 WHERE task.machine_type_id = %(machine)s AND task.state = 'ready' AND task.ready_at <= clock_timestamp()
+  AND NOT EXISTS (
+    SELECT 1 FROM jobs_ownerload load JOIN jobs_job job ON job.number = task.job_id AND job.state = 'queued'
+    WHERE load.owner_id = task.owner_id AND load.running >= coalesce(load.running_max, %(running_max)s))
   AND EXISTS (
     SELECT 1 FROM jobs_host host, jobs_machinetype machine
     WHERE host.id = %(host)s AND host.incarnation = %(incarnation)s AND NOT host.draining
@@ -35,13 +40,19 @@ SELECT machine.id FROM jobs_machinetype machine WHERE machine.id = ANY(%s) AND E
 def claim(*, host: Host, incarnation: uuid.UUID, machine_id: int, slot: int, prefix: str) -> Attempt | None:
     """The next attempt for a slot, committed as STARTING; None when nothing is ready.
 
-    Ordered by priority, then job number, then index. A task whose owner has no room left is held and passed over.
+    Ordered by priority, then job number, then index. Tasks of an owner who has no room left are passed over.
     `prefix` begins the container's name (the installation's mark, so that several may share an engine).
     """
-    with transaction.atomic():
-        while True:
+    names: dict[str, Any] = {
+        "machine": machine_id,
+        "host": host.pk,
+        "incarnation": incarnation,
+        "running_max": settings.JOBS_RUNNING_MAX,
+    }
+    while True:
+        # A try a transaction: the lock on an owner who took their last place in this moment must not be kept for the next.
+        with transaction.atomic():
             with connection.cursor() as cursor:
-                names: dict[str, Any] = {"machine": machine_id, "host": host.pk, "incarnation": incarnation}
                 cursor.execute(BEST, names)
                 row = cursor.fetchone()
             if row is None:
@@ -54,17 +65,16 @@ def claim(*, host: Host, incarnation: uuid.UUID, machine_id: int, slot: int, pre
 def _may_begin(task: Task) -> bool:
     """Bring the task's job to RUNNING, if it isn't and its owner has room."""
     job = task.job
-    if job.state == JobState.RUNNING:
-        return True
-    job = Job.objects.select_for_update().get(pk=job.pk)
     if job.state == JobState.QUEUED:
         load = limits.lock(job.owner_id)
         if not limits.has_room(load):
-            task.move(TaskState.HELD)
             return False
-        job.move(JobState.RUNNING, started_at=Now())
-        limits.begin(load)
-    return True
+        try:
+            job.move(JobState.RUNNING, started_at=Now())
+            limits.begin(load)
+        except LostRace:  # a sibling task's slot was first, or the job has just been cancelled
+            job.refresh_from_db(fields=["state"])
+    return job.state == JobState.RUNNING
 
 
 def _begin(task: Task, host: Host, incarnation: uuid.UUID, slot: int, prefix: str) -> Attempt:

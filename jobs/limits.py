@@ -1,7 +1,7 @@
 """How many jobs a person may have queued and running, kept by counters; tasks beyond the limit are HELD.
 
-The claim then never meets a task that it may not take, whatever the number of tasks and owners: a task is READY only
-while its owner has room, so the claim stays one walk down one index.
+Held tasks are in no index that the claim walks, so it stays one short walk whatever the number of tasks and owners.
+Holding many is not the claim's work: it passes a full owner over, and the watchers hold what is left within a second.
 Lock order everywhere: tasks, then the job, then the owner's load; tasks of other jobs are only taken if they are free
 (SKIP LOCKED), so two people's transactions never wait for each other in a ring.
 """
@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import connection
+from django.conf import settings
+from django.db import connection, transaction
 
-from jobs.models import MachineType, OwnerLoad, Task
+from jobs.models import MachineType, OwnerLoad
 from jobs.states import JobState, TaskState
 from portal.errors import Full
 
@@ -21,6 +22,17 @@ UPDATE jobs_task SET state = %(held)s WHERE id IN (
   SELECT task.id FROM jobs_task task JOIN jobs_job job ON job.number = task.job_id
   WHERE task.owner_id = %(owner)s AND task.state = %(ready)s AND job.state = %(queued)s
   FOR UPDATE OF task SKIP LOCKED)
+"""
+# Owners without room who have tasks that look ready, and owners with room whose tasks are all held: both are put right.
+ASTRAY = """
+SELECT load.owner_id FROM jobs_ownerload load WHERE
+  (load.running >= coalesce(load.running_max, %(default)s) AND load.queued > 0 AND EXISTS (
+    SELECT 1 FROM jobs_task task JOIN jobs_job job ON job.number = task.job_id
+    WHERE task.owner_id = load.owner_id AND task.state = 'ready' AND job.state = 'queued'))
+  OR (load.running < coalesce(load.running_max, %(default)s) AND load.queued > 0 AND EXISTS (
+    SELECT 1 FROM jobs_task task WHERE task.owner_id = load.owner_id AND task.state = 'held')
+    AND NOT EXISTS (SELECT 1 FROM jobs_task task WHERE task.owner_id = load.owner_id AND task.state = 'ready'))
+LIMIT %(most)s
 """
 RELEASE = """
 UPDATE jobs_task SET state = %(ready)s WHERE id IN (
@@ -62,19 +74,42 @@ def has_room(load: OwnerLoad) -> bool:
 
 
 def begin(load: OwnerLoad) -> None:
-    """Count a job (that is RUNNING by now) as running, and hold the owner's others if that took the last place."""
+    """Count a queued job as running."""
     load.running += 1
     load.queued = max(load.queued - 1, 0)
     load.save(update_fields=["running", "queued"])
-    if not has_room(load):
-        names: dict[str, Any] = {
-            "owner": load.owner_id,
-            "held": TaskState.HELD,
-            "ready": TaskState.READY,
-            "queued": JobState.QUEUED,
-        }
-        with connection.cursor() as cursor:
-            cursor.execute(HOLD, names)
+
+
+def put_right(*, most: int = 100) -> set[str]:
+    """Hold what is ready beyond an owner's limit, release what is held without need. Machine types that now have work.
+
+    Called by every watcher once a second; an owner whom another transaction is busy with is left for the next round.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(ASTRAY, {"default": settings.JOBS_RUNNING_MAX, "most": most})
+        owners = [row[0] for row in cursor.fetchall()]
+    released: set[str] = set()
+    for owner_id in owners:
+        with transaction.atomic():
+            load = OwnerLoad.objects.select_for_update(skip_locked=True).filter(owner_id=owner_id).first()
+            if load is None:
+                continue
+            if has_room(load):
+                released |= release(load)
+            else:
+                _hold(load)
+    return released
+
+
+def _hold(load: OwnerLoad) -> None:
+    names: dict[str, Any] = {
+        "owner": load.owner_id,
+        "held": TaskState.HELD,
+        "ready": TaskState.READY,
+        "queued": JobState.QUEUED,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(HOLD, names)
 
 
 def end(load: OwnerLoad, *, was: str) -> set[str]:
@@ -102,7 +137,3 @@ def release(load: OwnerLoad) -> set[str]:
         cursor.execute(RELEASE, names)
         ids = {row[0] for row in cursor.fetchall()}
     return set(MachineType.objects.filter(pk__in=ids).values_list("name", flat=True)) if ids else set()
-
-
-def held(job_number: int) -> bool:
-    return Task.objects.filter(job_id=job_number, state=TaskState.HELD).exists()

@@ -107,10 +107,11 @@ def why_waiting(job: Job) -> str:
     if job.state != JobState.QUEUED:
         return ""
     machine = job.machine_type
-    if limits.held(job.number):
-        load = OwnerLoad.objects.filter(owner_id=job.owner_id).first()
-        running = load.running if load else 0
-        return f"Waiting: {running} of your jobs are running, which is your limit. It starts when one of them ends."
+    load = OwnerLoad.objects.filter(owner_id=job.owner_id).first()
+    if load is not None and not limits.has_room(load):
+        return (
+            f"Waiting: {load.running} of your jobs are running, which is your limit. It starts when one of them ends."
+        )
     if not machine.enabled:
         return f"Waiting: {machine.name} is switched off. Ask an operator, or launch on another machine type."
     hosts = list(Host.objects.alive())

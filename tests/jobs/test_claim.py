@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from jobs import claim
+from jobs import claim, limits
 from jobs.models import Attempt, Host, OwnerLoad, Task
 from jobs.states import JobState, TaskState
 from portal.people.models import User
@@ -90,7 +90,16 @@ def test_a_full_owner_is_passed_over_and_others_go_on(owner: User, stranger: Use
     held = make_job(owner)
     theirs = make_job(stranger)
     assert numbers(make_host(), 3) == [first.number, theirs.number]
+    assert limits.put_right() == set()
     assert held.tasks.get().state == TaskState.HELD
+
+
+def test_what_is_held_without_need_is_released(owner: User) -> None:
+    job = make_job(owner)
+    Task.objects.filter(job=job).update(state=TaskState.HELD)
+    assert limits.put_right() == {"n1"}
+    assert job.tasks.get().state == TaskState.READY
+    assert limits.put_right() == set()
 
 
 def test_what_a_dead_process_began_is_adopted_once(owner: User) -> None:

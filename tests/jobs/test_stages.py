@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db.models.functions import Now
 
-from jobs import claim, services, stages
+from jobs import claim, limits, services, stages
 from jobs.models import Attempt, Host, Job, OwnerLoad
 from jobs.models.jobs import LostRace
 from jobs.stages import Outcome
@@ -99,6 +99,7 @@ def test_an_end_releases_what_the_limit_held(owner: User) -> None:
     OwnerLoad.objects.filter(owner=owner).update(running_max=1)
     second, third = make_job(owner), make_job(owner)
     attempt = begin(first)
+    limits.put_right()
     assert {second.tasks.get().state, third.tasks.get().state} == {TaskState.HELD}
     stages.settle(attempt, Outcome(None, "Finished.", 0))
     assert (second.tasks.get().state, third.tasks.get().state) == (TaskState.READY, TaskState.HELD)

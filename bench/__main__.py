@@ -1,0 +1,33 @@
+"""`make bench`: the quick set, one after another, into bench/results/latest.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import claim, dispatch, figures, installation, submit
+
+LATEST = Path(__file__).parent / "results" / "latest.md"
+
+
+def main() -> None:
+    where = figures.machine()
+    print(where, flush=True)
+    lines: list[str] = []
+    with installation.prepare() as site:
+        parts: tuple[Callable[[], list[str]], ...] = (
+            lambda: dispatch.measure(site, 30),
+            lambda: submit.measure(site, 400, 100),
+            lambda: claim.measure(site, 100_000, 1_000, 1_000),
+        )
+        for part in parts:
+            found = part()
+            print("\n".join(found), flush=True)
+            lines += found
+    LATEST.parent.mkdir(exist_ok=True)
+    text = "\n\n".join(["# Latest figures", f"Taken by `make bench` on: {where}.", *lines])
+    LATEST.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
