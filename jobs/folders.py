@@ -15,6 +15,7 @@ from apps_catalog.launch.spec import RunPlan
 from jobs import uploads, vaults
 from jobs.models import Attempt, Job, Upload
 from jobs.runtimes.base import ContainerSpec, Mount, Tmpfs
+from portal.errors import NotFound
 
 INSTALLATION_LABEL = "slipway.installation"
 HOST_LABEL = "slipway.host"
@@ -100,4 +101,11 @@ def container(
 
 
 def upload_path(upload_id: str) -> Path:
-    return uploads.path_of(Upload.objects.get(pk=uuid.UUID(upload_id)))
+    """Raises NotFound where the bytes are gone: the engine would only name a path that means nothing to the owner."""
+    upload = Upload.objects.get(pk=uuid.UUID(upload_id))
+    path = uploads.path_of(upload)
+    if not path.is_file():
+        raise NotFound(
+            f"The uploaded file '{upload.name}' is not in the store any more. Upload it again and launch anew."
+        )
+    return path

@@ -24,9 +24,11 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from apps_catalog.models import App, Version
+from jobs import folders as folders_of_jobs
 from jobs import uploads, vaults
 from jobs.models import IdempotencyKey, Job, Task, Upload, Vault
 from jobs.placement import why_waiting
+from portal.errors import NotFound
 from portal.local.demo import Demo
 from portal.local.demo_client import DemoError
 from portal.people.models import User
@@ -247,6 +249,14 @@ def test_a_full_vault_keeps_the_file_that_was_there(site: Site) -> None:
 def test_a_download_that_is_not_there_is_a_file(site: Site) -> None:
     answer = Client().get("/api/v1/vaults/home/files/none.txt", headers=site.header)
     assert (answer.status_code, answer.json()["detail"][:31]) == (404, "There is no file 'none.txt' her")
+
+
+def test_an_upload_whose_bytes_are_gone_stops_its_job_in_words(site: Site) -> None:
+    upload = Upload.objects.get(pk=site.upload("case.json", b"{}")["upload"])
+    assert folders_of_jobs.upload_path(str(upload.pk)) == uploads.path_of(upload)
+    uploads.path_of(upload).unlink()
+    with pytest.raises(NotFound, match="The uploaded file 'case.json' is not in the store any more"):
+        folders_of_jobs.upload_path(str(upload.pk))
 
 
 # Machine types
