@@ -14,8 +14,7 @@ from django.conf import settings
 from apps_catalog.launch.spec import RunPlan
 from jobs import uploads, vaults
 from jobs.models import Attempt, Job, Upload
-from jobs.runtimes.base import ContainerSpec, Mount, Tmpfs
-from portal.errors import NotFound
+from jobs.runtimes.base import ContainerSpec, Mount, RuntimeFault, Tmpfs
 
 INSTALLATION_LABEL = "slipway.installation"
 HOST_LABEL = "slipway.host"
@@ -101,11 +100,10 @@ def container(
 
 
 def upload_path(upload_id: str) -> Path:
-    """Raises NotFound where the bytes are gone: the engine would only name a path that means nothing to the owner."""
+    """Raises RuntimeFault where the bytes are gone: an engine would name a path that says nothing to the job's owner."""
     upload = Upload.objects.get(pk=uuid.UUID(upload_id))
     path = uploads.path_of(upload)
     if not path.is_file():
-        raise NotFound(
-            f"The uploaded file '{upload.name}' is not in the store any more. Upload it again and launch anew."
-        )
+        gone = f"The uploaded file '{upload.name}' is not in the store any more. Upload it again and launch anew."
+        raise RuntimeFault(gone, code="start_refused", retry=False)
     return path

@@ -28,7 +28,7 @@ from jobs import folders as folders_of_jobs
 from jobs import uploads, vaults
 from jobs.models import IdempotencyKey, Job, Task, Upload, Vault
 from jobs.placement import why_waiting
-from portal.errors import NotFound
+from jobs.runtimes.base import RuntimeFault
 from portal.local.demo import Demo
 from portal.local.demo_client import DemoError
 from portal.people.models import User
@@ -255,8 +255,9 @@ def test_an_upload_whose_bytes_are_gone_stops_its_job_in_words(site: Site) -> No
     upload = Upload.objects.get(pk=site.upload("case.json", b"{}")["upload"])
     assert folders_of_jobs.upload_path(str(upload.pk)) == uploads.path_of(upload)
     uploads.path_of(upload).unlink()
-    with pytest.raises(NotFound, match="The uploaded file 'case.json' is not in the store any more"):
+    with pytest.raises(RuntimeFault, match=r"The uploaded file 'case.json' is not in the store any more") as gone:
         folders_of_jobs.upload_path(str(upload.pk))
+    assert not gone.value.retry
 
 
 # Machine types
