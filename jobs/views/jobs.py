@@ -107,10 +107,12 @@ def jobs(request: HttpRequest) -> HttpResponse:
     rows = filters.apply(user)
     page, newer, older = _page(rows, request.GET.get("before", ""), request.GET.get("after", ""))
     chosen = filters.chosen()
+    table = [_row(job, user) for job in page]
     shown = {
         "filters": filters,
         "filtered": bool(chosen.keys() - {"whose"}),
-        "rows": [_row(job, user) for job in page],
+        "rows": table,
+        "any_to_cancel": any(row.can_cancel for row in table),
         "live": any(job.state in JOB_ACTIVE for job in page),
         "with_owner": bool(chosen.get("whose")),
         "newer": urlencode({**chosen, "after": newer}) if newer else "",
