@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import make_password
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from jobs import vaults
 from portal.people.models import User
-from tests.browser.conftest import FLAGS, serious_faults
+from tests.browser.conftest import serious_faults
 from tests.faults.conftest import installation  # noqa: F401  the same whole installation
 from tests.faults.site import Site
 
@@ -44,7 +40,7 @@ class Stage:
 
 
 @pytest.fixture(scope="package")
-def stage(installation: Site, django_db_blocker: Any) -> Iterator[Stage]:  # noqa: F811
+def stage(installation: Site, chromium: Browser) -> Stage:  # noqa: F811
     with socket.socket() as trial:
         trial.bind(("127.0.0.1", 0))
         port: int = trial.getsockname()[1]
@@ -58,11 +54,4 @@ def stage(installation: Site, django_db_blocker: Any) -> Iterator[Stage]:  # noq
     vault = vaults.default_vault(curator)
     vaults.make_folder(vault, "cases")
     vaults.save_file(vault, "cases/dam.csv", [b"x,y\n1,2\n"])
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    # Playwright runs an event loop in this thread, and Django would refuse to touch the database beside one.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        yield Stage(url, browser, curator)
-        browser.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+    return Stage(url, chromium, curator)

@@ -167,11 +167,13 @@ def launch(hand: Hand, stage: Stage, page: Page, note: Path) -> None:
     dropdown.select_option("2") if isinstance(hand, Mouse) else Keyboard().reach(page, dropdown)
     if not isinstance(hand, Mouse):
         page.keyboard.press("b")
-    hand.press(page, page.locator('[data-field="p:-case"]').get_by_role("button", name="Choose"))
+    choose = page.locator('[data-field="p:-case"]').get_by_role("button", name="Choose")
+    hand.press(page, choose)
     dialog = page.get_by_role("dialog")
     hand.confirm_choice(page, dialog.get_by_role("option", name="cases"))
     hand.confirm_choice(page, dialog.get_by_role("option", name="dam.csv"))
     expect(page.locator('[name="p:-case"]')).to_have_value("cases/dam.csv")
+    expect(choose).to_be_focused()  # where the person was before the picker opened
     hand.choose_file(page, page.locator('[data-field="p:note"] input[type=file]'), note)
     expect(page.locator('[data-field="p:note"]')).to_contain_text("note.txt")
     expect(page.locator("#panel-words")).to_contain_text("-darts 35 -colour blue -case /data/cases/dam.csv")
