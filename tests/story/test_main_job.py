@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 from jobs.models import Job
 from tests.story.conftest import PASSWORD, Stage
@@ -111,10 +111,17 @@ class Keyboard:
         page.keyboard.insert_text(text)
 
     def choose_file(self, page: Page, target: Locator, path: Path) -> None:
-        self.reach(page, target)
-        with page.expect_file_chooser() as chooser:
-            page.keyboard.press("Enter")
-        chooser.value.set_files(path)
+        """Headless Chromium sometimes passes a key on a file field over; a person would press again."""
+        for key in ("Enter", "Space", "Enter"):
+            self.reach(page, target)
+            try:
+                with page.expect_file_chooser(timeout=4_000) as chooser:
+                    page.keyboard.press(key)
+            except TimeoutError:
+                continue
+            chooser.value.set_files(path)
+            return
+        raise AssertionError(f"No key opens the file chooser of {target}")
 
     def confirm_choice(self, page: Page, option: Locator) -> None:
         """In the picker: down to the entry, then Enter."""
