@@ -36,7 +36,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         made.load(IMAGE)
         yield made
     finally:
-        made.stop()
+        made.leave()
 
 
 @pytest.fixture(scope="module")
