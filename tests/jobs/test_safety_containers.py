@@ -24,7 +24,7 @@ from hypothesis import settings as hypothesis_settings
 from apps_catalog.launch.plan import JOBENV, plan
 from apps_catalog.launch.spec import Submission, VaultMount
 from apps_catalog.models import App, Version
-from jobs import folders, identity, logs, services, vaults
+from jobs import folders, identity, logs, services, uploads, vaults
 from jobs.folders import INSTALLATION_LABEL
 from jobs.models import Attempt, Installation, Job, Upload, Vault
 from jobs.runtimes.base import RuntimeFault
@@ -34,7 +34,7 @@ from jobs.slots import Slots
 from portal.people.models import User
 from tests.apps_catalog.launch import generate
 from tests.apps_catalog.launch.generate import appdefs, read, site
-from tests.factories import make_host, make_machine, make_upload, make_vault, make_version
+from tests.factories import make_host, make_machine, make_vault, make_version
 from tests.jobs.runtimes.test_docker_hardening import ALWAYS, BY_SPEC
 
 TARGETS = {"/home/slipway", "/results", "/data", JOBENV}
@@ -59,7 +59,7 @@ def vault(owner: User) -> Vault:
 def test_any_definition_asks_for_the_allowlist_and_never_for_root(owner: User, vault: Vault, raw: Any) -> None:
     """Each command of 500 definitions, planned, bound to a host's folders, and made the body of a create request."""
     spec = read(raw)
-    upload = Upload.objects.first() or make_upload(owner, stored="uploads/one")
+    upload = Upload.objects.first() or uploads.receive(owner=owner, name="case.csv", chunks=[b"x"], limit_bytes=9)
     for key, command in spec.commands.items():
         values = {
             name: {"upload": str(upload.pk)} if isinstance(value, dict) else value
