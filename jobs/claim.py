@@ -57,7 +57,7 @@ def claim(*, host: Host, incarnation: uuid.UUID, machine_id: int, slot: int, pre
                 row = cursor.fetchone()
             if row is None:
                 return None
-            task = Task.objects.select_related("job").get(pk=row[0])
+            task = Task.objects.select_related("job").defer("job__plan", "job__parameters").get(pk=row[0])
             if _may_begin(task):
                 return _begin(task, host, incarnation, slot, prefix)
 
@@ -66,13 +66,12 @@ def _may_begin(task: Task) -> bool:
     """Bring the task's job to RUNNING, if it isn't and its owner has room."""
     job = task.job
     if job.state == JobState.QUEUED:
-        load = limits.lock(job.owner_id)
-        if not limits.has_room(load):
+        if not limits.begin(job.owner_id):
             return False
         try:
             job.move(JobState.RUNNING, started_at=Now())
-            limits.begin(load)
         except LostRace:  # a sibling task's slot was first, or the job has just been cancelled
+            limits.not_begun(job.owner_id)
             job.refresh_from_db(fields=["state"])
     return job.state == JobState.RUNNING
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from django.db import connection
 
-from jobs.models import JobEvent
-
 CHANNEL = "slipway_jobs"
+RECORD = """
+WITH told AS (
+  INSERT INTO jobs_jobevent (job_id, task_id, kind, message) VALUES (%s, %s, %s, %s) RETURNING id)
+SELECT pg_notify(%s, %s) FROM told
+"""
 
 
 def notify(job_number: int, kind: str) -> None:
@@ -16,6 +19,6 @@ def notify(job_number: int, kind: str) -> None:
 
 
 def record(job_number: int, kind: str, message: str, *, task_id: int | None = None) -> None:
-    """Add an event row beside the change it tells of, in the same transaction."""
-    JobEvent.objects.create(job_id=job_number, task_id=task_id, kind=kind, message=message)
-    notify(job_number, "state")
+    """Add an event row beside the change it tells of, in the same transaction, and tell those who watch: one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(RECORD, (job_number, task_id, kind, message, CHANNEL, f"{job_number} state"))

@@ -12,6 +12,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce, Greatest
 
 from jobs.models import MachineType, OwnerLoad
 from jobs.states import JobState, TaskState
@@ -73,11 +75,17 @@ def has_room(load: OwnerLoad) -> bool:
     return load.running < load.running_limit
 
 
-def begin(load: OwnerLoad) -> None:
-    """Count a queued job as running."""
-    load.running += 1
-    load.queued = max(load.queued - 1, 0)
-    load.save(update_fields=["running", "queued"])
+def begin(owner_id: int) -> bool:
+    """Count a queued job as running if the owner has room: one statement, which locks their load. False when full."""
+    room = OwnerLoad.objects.filter(
+        owner_id=owner_id, running__lt=Coalesce(F("running_max"), Value(settings.JOBS_RUNNING_MAX))
+    )
+    return room.update(running=F("running") + 1, queued=Greatest(F("queued") - 1, 0)) > 0
+
+
+def not_begun(owner_id: int) -> None:
+    """Take `begin` back: the job was begun by another slot, or cancelled, in this very moment."""
+    OwnerLoad.objects.filter(owner_id=owner_id).update(running=F("running") - 1, queued=F("queued") + 1)
 
 
 def put_right(*, most: int = 100) -> set[str]:
