@@ -40,7 +40,6 @@ INSTALLED_APPS = [
     "allauth.account",
     "rest_framework",
     "drf_spectacular",
-    "django_jsonform",
     "csp",
     "portal",
     "apps_catalog",
