@@ -1,11 +1,6 @@
-"""Authors' words as people should read them."""
+"""Words for pages: names of vault types, and things counted."""
 
 from __future__ import annotations
-
-import html
-import re
-
-UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 VAULT_TYPES = {
     "FILE": "Files of a vault",
@@ -14,11 +9,6 @@ VAULT_TYPES = {
     "BLOCK_ARRAY": "Several block volumes",
     "NONE": "No storage",
 }
-
-
-def readable(text: str) -> str:
-    """Plain text: `&reg;` becomes ®, as authors mean it; tags stay what they are, text. Templates escape it as ever."""
-    return UNSEEN.sub("", html.unescape(text))
 
 
 def counted(number: int, thing: str) -> str:

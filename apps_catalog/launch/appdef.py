@@ -15,7 +15,7 @@ from apps_catalog.launch.document import Document, bad_texts, read_document
 from apps_catalog.launch.identity import check_identity
 from apps_catalog.launch.machines import read_machines, read_scale, read_vault_types
 from apps_catalog.launch.positions import find_positions, join, place
-from apps_catalog.launch.reading import Notes, Section
+from apps_catalog.launch.reading import Notes, Section, readable
 from apps_catalog.launch.spec import Command, Finding, Json, LaunchSpec, Reading
 from apps_catalog.launch.walltime import read_walltime
 
@@ -113,9 +113,9 @@ def _read_top(section: Section) -> LaunchSpec | None:
     return LaunchSpec(
         kind="appdef",
         digest="",
-        name=section.text("name").strip(),
-        description=section.text("description"),
-        author=section.text("author"),
+        name=section.prose("name").strip(),
+        description=section.prose("description"),
+        author=section.prose("author"),
         categories=_read_categories(section),
         commands=commands,
         machines=read_machines(section) or ("*",),
@@ -160,7 +160,7 @@ def _read_categories(section: Section) -> tuple[str, ...]:
     """Categories as paths: `A/B` is B inside A. One text instead of a list is as the specification says."""
     raw = section.get("classifications")
     listed = (raw,) if isinstance(raw, str) else section.texts("classifications") or ()
-    paths = ("/".join(part.strip() for part in one.split("/") if part.strip()) for one in listed)
+    paths = ("/".join(part.strip() for part in readable(one).split("/") if part.strip()) for one in listed)
     return tuple(dict.fromkeys(path for path in paths if path))
 
 

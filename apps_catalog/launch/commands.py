@@ -72,8 +72,8 @@ def read_command(
         return None
     return Command(
         key=key,
-        name=section.text("name") or key,
-        description=section.text("description"),
+        name=section.prose("name") or key,
+        description=section.prose("description"),
         path=path,
         parameters=parameters,
         machines=read_machines(section),

@@ -37,12 +37,8 @@ def example_machine(spec: LaunchSpec, command: Command) -> str:
 
 def _invented(hint: Hint) -> Json:
     match hint.widget:
-        case "switch":
-            return True
         case "range" | "integer" | "float":
             return hint.minimum if hint.minimum is not None else 1
-        case "select" | "radio" | "searchselect":
-            return hint.options[0].label if hint.options else ""
         case "file":
             ending = next(iter(hint.filters), "*").removeprefix("*")
             return f"folder/file{ending if ending.startswith('.') and PLAIN.issuperset(ending) else ''}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import html
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ MAX_UNKNOWN = 40
 SIMILAR = 0.82
 TRUE_WORDS = frozenset({"true", "yes", "on", "1"})
 FALSE_WORDS = frozenset({"false", "no", "off", "0", ""})
+UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 INTEGER_TEXT = re.compile(r"\s*[+-]?[0-9]{1,100}\s*", re.ASCII)
 
 
@@ -44,6 +46,11 @@ class Notes:
 
     def info(self, code: str, message: str, pointer: str = "") -> None:
         self.add("info", code, message, pointer)
+
+
+def readable(text: str) -> str:
+    """Plain text: `&reg;` becomes ®, as authors mean it; tags stay what they are, text. Templates escape it as ever."""
+    return UNSEEN.sub("", html.unescape(text))
 
 
 def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
@@ -155,16 +162,20 @@ class Section:
     def _ignored(self, key: str, to: str) -> None:
         self.notes.warn("ignored-value", f"{key!r} should be {to}; what is written there is ignored.", self.at(key))
 
-    def text(self, key: str, default: str = "") -> str:
+    def text(self, key: str) -> str:
         raw = self.get(key)
         if raw is None or isinstance(raw, str):
-            return default if raw is None else raw
+            return raw or ""
         plain = plain_text(raw)
         if plain is None:
             self._ignored(key, "a text")
-            return default
+            return ""
         self._converted(key, "a text")
         return plain
+
+    def prose(self, key: str) -> str:
+        """A text that only people read."""
+        return readable(self.text(key))
 
     def flag(self, key: str, default: bool = False) -> bool:
         raw = self.get(key)

@@ -12,7 +12,6 @@ from apps_catalog import icons, search
 from apps_catalog.launch.spec import LaunchSpec
 from apps_catalog.models import App, Version
 from apps_catalog.services.reading import spec_of
-from apps_catalog.wording import readable
 from portal.doorbell import chore
 from portal.errors import Conflict, Forbidden, Invalid
 from portal.people.audit import audit
@@ -136,7 +135,7 @@ def show(app: App, spec: LaunchSpec, *, with_icon: bool = True) -> None:
     app.kind = spec.kind
     app.name = _short(spec.name) or UNNAMED
     app.author = _short(spec.author)
-    app.summary = readable(spec.description).strip()[:SUMMARY_MAX]
+    app.summary = spec.description.strip()[:SUMMARY_MAX]
     app.categories = [_short(path) for path in spec.categories[:CATEGORIES_MAX]]
     app.category_prefixes = _prefixes(app.categories)
     if with_icon:
@@ -145,7 +144,7 @@ def show(app: App, spec: LaunchSpec, *, with_icon: bool = True) -> None:
 
 
 def _short(text: str) -> str:
-    text = " ".join(readable(text).split())
+    text = " ".join(text.split())
     return text if len(text) <= NAME_MAX else text[: NAME_MAX - 1] + "…"
 
 

@@ -18,7 +18,7 @@ from apps_catalog.launch.spec import Command, LaunchSpec
 from apps_catalog.models import App, Version
 from apps_catalog.numbered import Remarks
 from apps_catalog.views import person
-from apps_catalog.wording import VAULT_TYPES, counted, readable
+from apps_catalog.wording import VAULT_TYPES, counted
 from portal.errors import NotFound
 from portal.people.models import User
 
@@ -77,8 +77,8 @@ class AppPage:
     def _row(self, command: Command) -> CommandRow:
         return CommandRow(
             key=command.key,
-            name=readable(command.name) or command.key,
-            description=readable(command.description),
+            name=command.name,
+            description=command.description,
             asks=_asks(command),
             machines=command.machines if command.machines and command.machines != self.spec.machines else (),
             chosen=command.key == self.chosen.key,

@@ -183,8 +183,8 @@ def read_generic(key: str, section: Section, *, implied_required: bool) -> Gener
     positional = given if given is not None else not key.startswith(("-", "+"))
     return Generic(
         key=key,
-        name=section.text("name"),
-        description=section.text("description"),
+        name=section.prose("name"),
+        description=section.prose("description"),
         required=section.flag("required", implied_required),
         positional=positional,
         positional_given=given,

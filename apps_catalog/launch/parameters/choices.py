@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 from apps_catalog.launch.document import text_fault
 from apps_catalog.launch.findings import Json
 from apps_catalog.launch.parameters.base import Generic, Hint, Option, Parameter, UnfitError, Widget
-from apps_catalog.launch.reading import Section, closest, to_flag
+from apps_catalog.launch.reading import Section, closest, readable, to_flag
 
 MAX_RADIO = 4
 MIN_SEARCH = 12
@@ -177,4 +177,5 @@ class Selection(Parameter):
     def hint(self) -> Hint:
         count = len(self.options)
         widget: Widget = "radio" if count <= MAX_RADIO else "searchselect" if count >= MIN_SEARCH else "select"
-        return self._hint(widget, options=self.options, default=self.index_of(self.default))
+        shown = tuple(Option(one.index, readable(one.label), one.value) for one in self.options)
+        return self._hint(widget, options=shown, default=self.index_of(self.default))

@@ -244,6 +244,20 @@ def test_every_key_of_the_specification_is_kept() -> None:
     assert (parameter.if_, parameter.ifnot, parameter.extra) == (("b",), ("c",), {"odd": [1]})
 
 
+def test_what_people_read_has_the_signs_that_its_author_wrote_as_html_entities() -> None:
+    choice = {"type": "selection", "values": ["A&reg;", "B"]}
+    raw = definition(parameters(**{**choice, "name": "Mesh&trade;", "description": "&lt;b&gt; \x07&copy;"}))
+    raw |= {"name": " CFD&reg; ", "author": "R&amp;D", "classifications": ["R&amp;D/Flow"]}
+    raw["commands"]["go"] |= {"name": "Run&nbsp;it", "description": "1 &lt; 2"}
+    spec = read(raw)
+    assert (spec.name, spec.author, spec.categories) == ("CFD®", "R&D", ("R&D/Flow",))
+    command = spec.commands["go"]
+    assert (command.name, command.description) == ("Run\xa0it", "1 < 2")
+    hint = command.parameters["p"].hint()
+    assert (hint.label, hint.help, hint.options[0].label) == ("Mesh™", "<b> ©", "A®")
+    assert command.parameters["p"].words("A&reg;") == ("A&reg;",), "what the program gets stays the author's"
+
+
 def test_keys_without_effect_yet_are_said_once_per_command() -> None:
     raw = definition(command={"interactive": True, "desktop": True, "webshell": False})
     (finding,) = findings(raw)
