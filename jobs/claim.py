@@ -93,12 +93,15 @@ def _begin(task: Task, host: Host, incarnation: uuid.UUID, slot: int, prefix: st
     return attempt
 
 
-def recover(*, host: Host, incarnation: uuid.UUID, machine_id: int) -> Attempt | None:
-    """An open attempt of this host that nobody tends (its process was killed or replaced), now tended by us."""
+def recover(*, host: Host, incarnation: uuid.UUID, machine_id: int, slot: int) -> Attempt | None:
+    """An open attempt of this host's slot that nobody tends (its process was killed or replaced), now tended by us.
+
+    Each slot takes up its own, for the container may hold the GPUs that are the slot's.
+    """
     with transaction.atomic():
         attempt = (
             Attempt.objects.select_for_update(skip_locked=True)
-            .filter(host=host, state__in=ATTEMPT_OPEN, task__machine_type_id=machine_id)
+            .filter(host=host, slot=slot, state__in=ATTEMPT_OPEN, task__machine_type_id=machine_id)
             .exclude(tended_by=incarnation)
             .order_by("pk")
             .first()

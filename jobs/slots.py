@@ -9,7 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping
 
-from django.db import Error, connection
+from django.db import Error, InterfaceError, OperationalError, connection
 
 from jobs import claim, stages
 from jobs.execute import Here, execute
@@ -57,8 +57,6 @@ class Slots:
         self._prefix = f"slipway-{installation[:8]}"
         self._bells = {m.pk: Bell(count) for m, count in self._serve.items()}
         self._names = {m.name: m.pk for m in self._serve}
-        self._idle = threading.Condition()
-        self._busy = 0
         self._stumbles: Counter[int] = Counter()
         self.leaving = threading.Event()
         self.watcher = Watcher(host=host, runtime=runtime, machine_ids=self._bells, on_work=self.wake_id)
@@ -72,8 +70,8 @@ class Slots:
         )
 
     def start(self) -> None:
-        """Begin: first whatever this host had begun, each in a slot of its type (or one more, if `serve` has shrunk)."""
-        left = Counter(a.task.machine_type for a in stages.open_attempts(self.host.pk))
+        """Begin: first whatever this host had begun, each in its own slot (or one more, if `serve` has shrunk)."""
+        left = stages.open_attempts(self.host.pk)
         self.watcher.start()
         gpu = 0
         for machine, count in self._serve.items():
@@ -81,9 +79,9 @@ class Slots:
                 indexes = tuple(range(gpu, gpu + machine.gpus))
                 gpu += machine.gpus
                 self._thread(f"slot-{machine.name}-{slot}", self._serve_slot, machine, slot, indexes)
-        for machine, count in left.items():
-            for extra in range(max(count - self._serve.get(machine, 0), 0)):
-                self._thread(f"adopt-{machine.name}-{extra}", self._adopt_only, machine)
+        for machine, slot in {(a.task.machine_type, a.slot) for a in left}:
+            if slot >= self._serve.get(machine, 0):
+                self._thread(f"adopt-{machine.name}-{slot}", self._adopt_only, machine, slot)
 
     def wake(self, machine_name: str) -> None:
         """A doorbell. Unknown names are passed over: the host may have stopped serving the type since."""
@@ -92,12 +90,6 @@ class Slots:
 
     def wake_id(self, machine_id: int) -> None:
         self._bells[machine_id].ring()
-
-    def drain(self) -> None:
-        """Wait until nothing runs here; the caller has made the host take no more."""
-        with self._idle:
-            while self._busy:
-                self._idle.wait(1)
 
     def leave(self) -> None:
         """Let go: containers go on, what their logs have is written, the next process adopts them."""
@@ -124,15 +116,28 @@ class Slots:
             else:
                 bell.wait(timeout_s=30)
 
-    def _adopt_only(self, machine: MachineType) -> None:
-        attempt = claim.recover(host=self.host, incarnation=self.host.incarnation, machine_id=machine.pk)
-        if attempt is not None:
+    def _adopt_only(self, machine: MachineType, slot: int) -> None:
+        """Carry through what a slot had begun that is not served any more."""
+        while not self.leaving.is_set() and not self.watcher.superseded.is_set():
+            try:
+                attempt = claim.recover(
+                    host=self.host, incarnation=self.host.incarnation, machine_id=machine.pk, slot=slot
+                )
+            except Error as error:
+                logger.warning("The database did not answer a slot of %s: %s", machine.name, error)
+                self.leaving.wait(RETRY_S)
+                continue
+            finally:
+                connection.close()
+            if attempt is None:
+                return
             self._run(attempt, ())
 
     def _next(self, machine: MachineType, slot: int) -> Attempt | None:
+        """What the slot has to do now. Never raises: a slot that ended would still count as one that serves."""
         incarnation = self.host.incarnation
         try:
-            found = claim.recover(host=self.host, incarnation=incarnation, machine_id=machine.pk)
+            found = claim.recover(host=self.host, incarnation=incarnation, machine_id=machine.pk, slot=slot)
             if found is None and not self.watcher.engine_fault:
                 found = claim.claim(
                     host=self.host,
@@ -144,35 +149,41 @@ class Slots:
             return found
         except Error as error:
             logger.warning("The database did not answer a slot of %s: %s", machine.name, error)
-            self.leaving.wait(RETRY_S)
-            return None
+        except Exception:
+            logger.exception("A slot of %s could not look for work; it tries again.", machine.name)
         finally:
             connection.close()
+        self.leaving.wait(RETRY_S)
+        return None
 
     def _run(self, attempt: Attempt, gpu_indexes: tuple[int, ...]) -> None:
-        with self._idle:
-            self._busy += 1
         try:
             execute(attempt, self._here, gpu_indexes)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("The database went away while %s ran: %s", attempt.name, error)
+            self._give_back(attempt)
         except Exception:
             logger.exception("Running %s stopped in the middle.", attempt.name)
-            self.leaving.wait(RETRY_S)
+            self._stumbles[attempt.pk] += 1
             self._give_back(attempt)
         finally:
             connection.close()
-            with self._idle:
-                self._busy -= 1
-                self._idle.notify_all()
 
     def _give_back(self, attempt: Attempt) -> None:
-        """After a bug, or a database that went away at the wrong place: have it adopted again, three times at most."""
-        self._stumbles[attempt.pk] += 1
-        try:
-            if self._stumbles[attempt.pk] >= STUMBLES_MAX:
-                said = f"Host {self.host.name} could not carry it through; its log says why. Ask an operator."
-                stages.settle(attempt, stages.Outcome(FailureClass.INFRA, said))
-            else:
-                Attempt.objects.filter(pk=attempt.pk, tended_by=self.host.incarnation).update(tended_by=uuid.uuid4())
-                self.wake_id(attempt.task.machine_type_id)
-        except (Error, LostRace) as error:
-            logger.warning("Giving %s back failed: %s", attempt.name, error)
+        """Have it adopted again, or after three bugs settled: however long the database is away, for nobody else would."""
+        while not self.leaving.wait(RETRY_S):
+            try:
+                if self._stumbles[attempt.pk] >= STUMBLES_MAX:
+                    said = f"Host {self.host.name} could not carry it through; its log says why. Ask an operator."
+                    stages.settle(attempt, stages.Outcome(FailureClass.INFRA, said))
+                else:
+                    Attempt.objects.filter(pk=attempt.pk, tended_by=self.host.incarnation).update(
+                        tended_by=uuid.uuid4()
+                    )
+                return
+            except LostRace:
+                return  # it has ended, or another process tends it
+            except Error as error:
+                logger.warning("Giving %s back failed, trying again: %s", attempt.name, error)
+            finally:
+                connection.close()

@@ -110,17 +110,18 @@ def test_what_a_dead_process_began_is_adopted_once(owner: User) -> None:
     new = uuid.uuid4()
     Host.objects.filter(pk=host.pk).update(incarnation=new)
     machine = make_machine().pk
-    adopted = claim.recover(host=host, incarnation=new, machine_id=machine)
+    assert claim.recover(host=host, incarnation=new, machine_id=machine, slot=1) is None  # another slot's GPUs
+    adopted = claim.recover(host=host, incarnation=new, machine_id=machine, slot=0)
     assert adopted is not None
     assert adopted.pk == attempt.pk
-    assert claim.recover(host=host, incarnation=new, machine_id=machine) is None
+    assert claim.recover(host=host, incarnation=new, machine_id=machine, slot=0) is None
 
 
 def test_another_hosts_attempts_are_left_alone(owner: User) -> None:
     make_job(owner)
     take(make_host("one"))
     other = make_host("two")
-    assert claim.recover(host=other, incarnation=other.incarnation, machine_id=make_machine().pk) is None
+    assert claim.recover(host=other, incarnation=other.incarnation, machine_id=make_machine().pk, slot=0) is None
 
 
 @pytest.mark.django_db(transaction=True)

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from apps_catalog.launch.spec import Submission
-from jobs import logs, services
+from jobs import execute, logs, services, stages
+from jobs import slots as slots_module
 from jobs.models import Attempt, Host, Job, MachineType
 from jobs.runtimes.base import ContainerSpec, RuntimeFault
 from jobs.runtimes.fake import FakeProgram, FakeRuntime
@@ -174,3 +176,68 @@ def test_a_disk_limit_stops_what_writes_too_much(owner: User, start: Start, sett
     job = ended(job)
     assert job.failure_class == FailureClass.USER
     assert "disk limit" in job.reason
+
+
+def test_a_database_that_goes_away_in_the_middle_is_no_fault_of_the_attempt(
+    owner: User, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outages = [OperationalError("the server closed the connection")] * (slots_module.STUMBLES_MAX + 1)
+
+    def interrupted(*given: Any) -> None:
+        if outages:
+            raise outages.pop()
+        execute.execute(*given)
+
+    monkeypatch.setattr(slots_module, "RETRY_S", 0.05)
+    monkeypatch.setattr(slots_module, "execute", interrupted)
+    start(FakeRuntime())
+    job = ended(launch(owner))
+    assert job.state == JobState.SUCCEEDED
+    assert Attempt.objects.filter(task__job=job).count() == 1
+
+
+def test_what_can_not_be_carried_through_is_settled_as_soon_as_the_database_answers(
+    owner: User, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outages = [OperationalError("the server closed the connection")] * 3
+    settle = stages.settle
+
+    def interrupted(*given: Any) -> Any:
+        if outages:
+            raise outages.pop()
+        return settle(*given)
+
+    def faulty(*given: Any) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(slots_module, "RETRY_S", 0.05)
+    monkeypatch.setattr(slots_module, "execute", faulty)
+    monkeypatch.setattr(stages, "settle", interrupted)
+    start(FakeRuntime())
+    job = ended(launch(owner))
+    assert (job.state, job.failure_class) == (JobState.FAILED, FailureClass.INFRA)
+    assert "could not carry it through" in job.reason
+
+
+def test_what_a_slot_began_that_is_not_served_any_more_is_carried_through(
+    owner: User, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = FakeRuntime(program=program(duration_s=2))
+    first = start(runtime, gone=1)
+    job = launch_on(owner, "gone", make_version(definition=None))
+    attempt = running(job)
+    first.leave()
+    first.watcher.superseded.set()
+    Host.objects.update(incarnation="00000000-0000-4000-8000-000000000001")
+    Attempt.objects.filter(pk=attempt.pk).update(tended_by="00000000-0000-4000-8000-0000000000ff")
+    outages = [OperationalError("the server closed the connection")]
+
+    def interrupted(*given: Any) -> None:
+        if outages:
+            raise outages.pop()
+        execute.execute(*given)
+
+    monkeypatch.setattr(slots_module, "RETRY_S", 0.05)
+    monkeypatch.setattr(slots_module, "execute", interrupted)
+    start(runtime, host=Host.objects.get(), n1=1)
+    assert ended(job).state == JobState.SUCCEEDED
