@@ -42,11 +42,12 @@ logger = logging.getLogger(__name__)
 ENGINE_WAIT_S = 1.0
 LONG_LOG_BYTES = 8 * 2**20
 LOG_STALLS_S = 60.0
-STOPPED = (
-    137,
-    143,
-)  # how an engine without live-restore leaves containers: killed, or told to end as it stopped itself
+STOPPED = (137, 143)  # how an engine without live-restore leaves containers: killed, or told to end as it stopped itself
 T = TypeVar("T")
+
+
+class Left(Exception):
+    """Raised when this process is told to leave while it waits for the engine: how the attempt ends is the next one's to say."""
 
 
 @dataclass
@@ -88,6 +89,8 @@ def execute(attempt: Attempt, here: Here, gpu_indexes: tuple[int, ...] = ()) -> 
     try:
         if _settle(tended, _run(tended, here, gpu_indexes), here):
             _tidy(tended, here)
+    except Left:
+        logger.info("Leaving %s to the next process: the engine is away.", attempt.name)
     finally:
         here.release(tended)
         connection.close()
@@ -146,6 +149,8 @@ def _in_thread(what: str, handle: Handle, act: Callable[[], None]) -> threading.
     def run() -> None:
         try:
             act()
+        except Left:
+            logger.info("No more to %s of %s: this process leaves.", what, handle.name)
         except Exception:
             logger.exception("To %s %s failed.", what, handle.name)
         finally:
@@ -193,7 +198,10 @@ def _measure(tended: Tended, handle: Handle, here: Here) -> None:
 
 
 def _patiently(tended: Tended, here: Here, act: Callable[[], T]) -> T:
-    """Do it, waiting while the engine is away: a job is not failed because its engine restarts. Cancel ends the wait."""
+    """Do it, waiting while the engine is away: a job is not failed because its engine restarts.
+
+    Cancel ends the wait where nothing was started yet; Left is raised where this process is to end.
+    """
 
     def away(error: BaseException) -> bool:
         return isinstance(error, RuntimeFault) and error.code == "engine_away"
@@ -205,14 +213,19 @@ def _patiently(tended: Tended, here: Here, act: Callable[[], T]) -> T:
             record(tended.job.number, "engine", said, task_id=tended.attempt.task_id)
             connection.close()
 
-    return Retrying(
-        retry=retry_if_exception(away),
-        wait=wait_fixed(ENGINE_WAIT_S),
-        sleep=sleep_using_event(here.leaving),
-        stop=lambda _: here.leaving.is_set() or bool(tended.stopping and tended.handle is None),
-        before_sleep=note,
-        reraise=True,
-    )(act)
+    try:
+        return Retrying(
+            retry=retry_if_exception(away),
+            wait=wait_fixed(ENGINE_WAIT_S),
+            sleep=sleep_using_event(here.leaving),
+            stop=lambda _: here.leaving.is_set() or bool(tended.stopping and tended.handle is None),
+            before_sleep=note,
+            reraise=True,
+        )(act)
+    except RuntimeFault as fault:
+        if away(fault) and here.leaving.is_set():
+            raise Left from fault
+        raise
 
 
 def _outcome(tended: Tended, ended: Exited | Missing) -> Outcome:
@@ -233,7 +246,7 @@ def _outcome(tended: Tended, ended: Exited | Missing) -> Outcome:
     elif code == 0:
         failure = None
         said = "Finished, though a process in it was stopped for lack of memory." if ended.oom else "Finished."
-    elif code in (137, 143) and tended.engine_went:
+    elif code in STOPPED and tended.engine_went:
         failure, retry = FailureClass.INFRA, safe
         said = "The engine was restarted and took the container with it."
     else:

@@ -143,6 +143,27 @@ def test_a_next_process_adopts_and_finishes(owner: User, start: Start) -> None:
     assert b"".join(logs.pieces(attempt)) == b"one\ntwo\nthree\n"
 
 
+def test_a_process_that_leaves_while_the_engine_is_away_ends_nothing(owner: User, start: Start) -> None:
+    runtime = FakeRuntime(program=program(duration_s=4))
+    first = start(runtime)
+    job = launch(owner)
+    attempt = running(job)
+    runtime.away()
+    until = time.monotonic() + 5
+    while not job.events.filter(kind="engine").exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    first.leave()
+    time.sleep(1)
+    attempt.refresh_from_db()
+    assert attempt.state == AttemptState.RUNNING
+    runtime.back()
+    first.watcher.superseded.set()
+    Host.objects.update(incarnation="00000000-0000-4000-8000-000000000001")
+    start(runtime, host=Host.objects.get())
+    assert ended(job).state == JobState.SUCCEEDED
+    assert Attempt.objects.filter(task__job=job).count() == 1
+
+
 def test_one_busy_type_never_blocks_another(owner: User, start: Start) -> None:
     start(FakeRuntime(program=lambda s: FakeProgram(duration_s=30 if s.memory_mib == 2048 else 0)), big=1, small=1)
     MachineType.objects.filter(name="big").update(ram_mib=2048)
