@@ -21,15 +21,8 @@ FIELD_OF = {
 
 
 class ImportForm(forms.Form):
-    definition = forms.CharField(
-        required=False,
-        strip=False,
-        label="AppDef",
-        widget=forms.Textarea(
-            attrs={"rows": 24, "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off", "wrap": "off"}
-        ),
-    )
-    file = forms.FileField(required=False, label="Or choose a file", allow_empty_file=True)
+    definition = forms.CharField(required=False, strip=False)
+    file = forms.FileField(required=False, allow_empty_file=True)
     image = forms.CharField(
         required=False,
         max_length=500,

@@ -22,6 +22,7 @@ class Editor {
   listen() {
     this.area.addEventListener("input", () => {
       this.file.value = ""; // what is edited by hand is no longer the file
+      this.say(this.usualNote);
       this.renumber();
       this.mark([]);
     });
@@ -63,8 +64,9 @@ class Editor {
       this.say(`${file.name} has ${(file.size / 1048576).toFixed(1)} MiB; at most ${this.limit / 1048576} MiB are read.`);
       return;
     }
-    this.fill(await file.text());
+    const text = await file.text();
     this.say(`${file.name} is read. Check what is said beside it, then import.`);
+    this.fill(text);
   }
 
   fill(text) {
@@ -76,13 +78,13 @@ class Editor {
   }
 
   bound(event) {
-    const long = this.area.value.length > LIVE_MAX;
-    if (long) event.preventDefault();
-    this.note.textContent = long ? "Too long to be checked while you write. Import it: it is checked then." : this.note.textContent;
+    if (this.area.value.length <= LIVE_MAX) return;
+    event.preventDefault();
+    this.say("Too long to be checked while you write. Import it: it is checked then.");
   }
 
   say(words) {
-    this.note.textContent = words || this.usualNote;
+    this.note.textContent = words;
   }
 
   renumber() {
