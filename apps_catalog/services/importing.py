@@ -39,12 +39,11 @@ def import_definition(
     image: str = "",
     slug: str = "",
     label: str = "",
-    app: App | None = None,
     dry_run: bool = False,
 ) -> Imported:
     """A draft version from an author's text. Findings of level error: nothing is written.
 
-    The text goes to `app`, or to the app with `slug`, or else to the app of the same name and author, or to a new one.
+    The text goes to the app with `slug`, or without one to the app of the same name and author, or to a new one.
     A text that is there already gives the version that holds it. A dry run says what is there and writes nothing.
     """
     require_curator(actor)
@@ -55,11 +54,11 @@ def import_definition(
         return Imported(reading)
     verbatim = text if isinstance(text, str) else text.decode("utf-8")
     if dry_run:
-        there = app or _app_for(reading.spec, slug)
-        return Imported(reading, there, _same_text(verbatim, there, anywhere=not (app or slug)))
+        there = _app_for(reading.spec, slug)
+        return Imported(reading, there, _same_text(verbatim, there, anywhere=not slug))
     with transaction.atomic():
         _one_import_at_a_time()
-        return _write(reading, reading.spec, verbatim, actor, image, slug, label, app)
+        return _write(reading, reading.spec, verbatim, actor, image, slug, label)
 
 
 def _check_wishes(image: str, slug: str, label: str) -> None:
@@ -81,17 +80,10 @@ def _one_import_at_a_time() -> None:
 
 
 def _write(
-    reading: Reading,
-    spec: LaunchSpec,
-    verbatim: str,
-    actor: User,
-    image: str,
-    slug: str,
-    label: str,
-    app: App | None,
+    reading: Reading, spec: LaunchSpec, verbatim: str, actor: User, image: str, slug: str, label: str
 ) -> Imported:
-    there = app or _app_for(spec, slug)
-    same = _same_text(verbatim, there, anywhere=not (app or slug))
+    there = _app_for(spec, slug)
+    same = _same_text(verbatim, there, anywhere=not slug)
     if same is not None:
         if image and image != same.image:
             set_image(version=same, actor=actor, image=image)

@@ -121,13 +121,10 @@ def look_up_image(*, version: Version, actor: User) -> Version:
     return version
 
 
-def record_image(*, version_pk: int, pinned: str, state: str, message: str, image: str | None = None) -> bool:
-    """What a worker found out. With `image`, only if that is still the image of the version; False where it is not."""
-    rows = Version.objects.filter(pk=version_pk)
-    if image is not None:
-        rows = rows.filter(image=image)
-    changed = rows.update(image_pinned=pinned, image_state=state, image_message=message)
-    return bool(changed)
+def record_image(*, version_pk: int, image: str, pinned: str, state: str, message: str) -> bool:
+    """What a worker found out, if `image` is still the image of the version; False where it is not."""
+    rows = Version.objects.filter(pk=version_pk, image=image)
+    return bool(rows.update(image_pinned=pinned, image_state=state, image_message=message))
 
 
 def show(app: App, spec: LaunchSpec, *, with_icon: bool = True) -> None:

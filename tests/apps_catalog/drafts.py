@@ -68,6 +68,10 @@ def publish_new(*, actor: User | None = None, teams: Iterable[Team] = (), **over
         services.set_visibility(app=version.app, actor=actor, visibility=App.Visibility.TEAMS, teams=chosen)
     if version.image:
         services.record_image(
-            version_pk=version.pk, pinned="sha256:" + "0" * 64, state=Version.ImageState.FOUND, message=""
+            version_pk=version.pk,
+            image=version.image,
+            pinned="sha256:" + "0" * 64,
+            state=Version.ImageState.FOUND,
+            message="",
         )
     return Version.objects.select_related("app").get(pk=version.pk)

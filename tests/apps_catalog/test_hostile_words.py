@@ -132,7 +132,13 @@ def pages(curator: User) -> list[str]:
         client.post(f"{curate}settings/", {"visibility": HOSTILE, "teams": HOSTILE}),
         client.get(reverse("apps_catalog:app", args=["no-such-app"])),
     ]
-    services.record_image(version_pk=imported.version.pk, pinned=HOSTILE, state="missing", message=HOSTILE)
+    services.record_image(
+        version_pk=imported.version.pk,
+        image=imported.version.image,
+        pinned=HOSTILE,
+        state="missing",
+        message=HOSTILE,
+    )
     shown += [client.get("/"), client.get(app.get_absolute_url()), client.get(curate)]
     assert all(response.status_code < 500 for response in shown)
     return [response.content.decode() for response in shown]

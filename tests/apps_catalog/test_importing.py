@@ -71,7 +71,7 @@ def test_labels_can_be_chosen_and_are_unique(curator: User) -> None:
 
 def test_an_app_or_a_short_name_can_be_chosen(curator: User) -> None:
     first = import_draft(actor=curator, name="One")
-    here = services.import_definition(text=appdef_text(name="Two"), actor=curator, app=first.app)
+    here = services.import_definition(text=appdef_text(name="Two"), actor=curator, slug=first.app.slug)
     assert here.version is not None
     assert (here.version.app, here.version.label) == (first.app, "2")
     there = services.import_definition(text=appdef_text(name="Three"), actor=curator, slug="my_app")

@@ -319,7 +319,13 @@ class TestVersion:
         as_curator.post(address, {"image": "docker.io/a/b:1"})
         piece = as_curator.get(address, headers={"HX-Request": "true"}).content.decode()
         assert "every 3s" in piece
-        services.record_image(version_pk=version.pk, pinned="", state="missing", message="no such <b>tag</b>")
+        services.record_image(
+            version_pk=version.pk,
+            image="docker.io/a/b:1",
+            pinned="",
+            state="missing",
+            message="no such <b>tag</b>",
+        )
         piece = as_curator.get(address, headers={"HX-Request": "true"}).content.decode()
         assert "every 3s" not in piece
         assert "no such &lt;b&gt;tag" in piece

@@ -75,7 +75,11 @@ def test_a_look_up_counts_only_for_the_image_it_was_made_for(curator: User) -> N
     version.refresh_from_db()
     assert (version.image_pinned, version.image_state) == ("", Version.ImageState.UNKNOWN)
     assert services.record_image(
-        version_pk=version.pk, pinned="", state=Version.ImageState.MISSING, message="no such tag"
+        version_pk=version.pk,
+        pinned="",
+        state=Version.ImageState.MISSING,
+        message="no such tag",
+        image="docker.io/a/b:2",
     )
     version.refresh_from_db()
     assert "no such tag" in services.not_launchable(version)
