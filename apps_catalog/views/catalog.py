@@ -54,7 +54,6 @@ def icon(request: HttpRequest, slug: str) -> HttpResponse:
     response["ETag"] = etag
     lasting = request.GET.get("v") == app.icon_mark
     response["Cache-Control"] = "private, max-age=31536000, immutable" if lasting else "private, no-cache"
-    response["X-Content-Type-Options"] = "nosniff"
     return response
 
 

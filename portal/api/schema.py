@@ -85,7 +85,7 @@ class PortalSchema(AutoSchema):
             found += ("404",)
         if self.method != "GET":
             found += WITH_BODY
-        return tuple(status for status in found if status in PROBLEMS)
+        return found
 
     def get_operation_id(self) -> str:
         """Of the method and every part of the path, so that no two are the same: get_jobs_number_log."""

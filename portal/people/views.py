@@ -37,7 +37,6 @@ def account(request: HttpRequest) -> HttpResponse:
         "form": form,
         "teams": person.teams.all(),
         "sessions": sum(1 for _ in sessions_of(person)),
-        "tokens": person.tokens.live().count(),
     }
     return render(request, "people/account.html", shown, status=422 if form.errors else 200)
 
