@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from django.db import transaction
@@ -61,7 +61,10 @@ def settle(attempt: Attempt, outcome: Outcome, *, state: AttemptState = AttemptS
         if outcome.failure is None or outcome.results:
             _keep_results(task, outcome.results)
         if outcome.failure == FailureClass.INFRA and outcome.retry and task.infra_retries < INFRA_RETRIES:
-            return _again(task, outcome)
+            # The job's lock: a cancel asked for from now on finds the task waiting, and an earlier one is seen here.
+            if Job.objects.select_for_update().get(pk=task.job_id).cancel_requested_at is None:
+                return _again(task, outcome)
+            outcome = replace(outcome, failure=FailureClass.CANCELLED, reason=f"Cancelled. {outcome.reason}")
         _finish_task(task, outcome)
         _finish_stage(task, outcome)
         return task

@@ -94,6 +94,17 @@ def test_a_lost_host_means_another_run_only_where_that_is_safe(owner: User) -> N
     assert (unsafe.state, unsafe.failure_class) == (JobState.FAILED, FailureClass.INFRA)
 
 
+def test_what_was_asked_to_stop_is_not_tried_again(owner: User) -> None:
+    job = make_job(owner)
+    attempt = begin(job)
+    services.cancel(job=job, actor=owner)
+    stages.lose(attempt, "Host one is silent.")
+    job.refresh_from_db()
+    assert (job.state, job.tasks.get().state) == (JobState.CANCELLED, TaskState.CANCELLED)
+    assert job.reason == "Cancelled. Host one is silent."
+    assert OwnerLoad.objects.get(owner=owner).running == 0
+
+
 def test_an_end_releases_what_the_limit_held(owner: User) -> None:
     first = make_job(owner)
     OwnerLoad.objects.filter(owner=owner).update(running_max=1)
