@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from django.http import HttpRequest
-
-from portal.people.models import User
-
-
-def person(request: HttpRequest) -> User:
-    return cast("User", request.user)  # the middleware lets nobody else in
 
 
 def wants_part(request: HttpRequest) -> bool:

@@ -17,9 +17,9 @@ from apps_catalog.launch.snippets import Snippet, snippets
 from apps_catalog.launch.spec import Command, LaunchSpec
 from apps_catalog.models import App, Version
 from apps_catalog.numbered import Remarks
-from apps_catalog.views import person
 from apps_catalog.wording import VAULT_TYPES, counted
 from portal.errors import NotFound
+from portal.people import signed_in
 from portal.people.models import User
 
 VERSIONS_SHOWN = 30
@@ -28,7 +28,7 @@ VERSIONS_SHOWN = 30
 @require_safe
 def app_page(request: HttpRequest, slug: str) -> HttpResponse:
     """`?api=<command>` chooses the command of the example calls."""
-    user = person(request)
+    user = signed_in(request)
     rows = App.objects.visible_to(user).filter(published=True).select_related("default_version").defer("icon", "search")
     app = rows.filter(slug=slug).first()
     if app is None or app.default_version is None:

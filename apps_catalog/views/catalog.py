@@ -12,8 +12,9 @@ from django.views.decorators.http import require_safe
 from apps_catalog import icons
 from apps_catalog.models import App
 from apps_catalog.shelf import Shelf, Wish
-from apps_catalog.views import person, wants_part
+from apps_catalog.views import wants_part
 from portal.errors import NotFound
+from portal.people import signed_in
 from portal.people.models import User
 
 CURATORS_NAMED = 3
@@ -22,7 +23,7 @@ CURATORS_NAMED = 3
 @require_safe
 def catalog(request: HttpRequest) -> HttpResponse:
     """`?q=`, `?category=`, `?sort=`, `?page=`. For htmx the shelf alone, with the address it belongs to."""
-    user = person(request)
+    user = signed_in(request)
     shelf = Shelf(user, Wish.read(request.GET))
     template = "apps_catalog/_shelf.html" if wants_part(request) else "apps_catalog/catalog.html"
     curators = _whom_to_ask() if shelf.is_bare and not user.curates else ""
@@ -43,7 +44,7 @@ def _whom_to_ask() -> str:
 @require_safe
 def icon(request: HttpRequest, slug: str) -> HttpResponse:
     """An app's icon as PNG, our own re-encoding of it, or its placeholder."""
-    app = App.objects.visible_to(person(request)).only("name", "icon_digest").filter(slug=slug).first()
+    app = App.objects.visible_to(signed_in(request)).only("name", "icon_digest").filter(slug=slug).first()
     if app is None:
         raise NotFound("There is no such app, or it is not yours to see.")
     etag = f'"{app.icon_mark}"'

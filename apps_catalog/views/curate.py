@@ -21,8 +21,8 @@ from apps_catalog.models import App, AppQuerySet, Version
 from apps_catalog.numbered import Remarks, number_lines
 from apps_catalog.services.publishing import require_curator
 from apps_catalog.services.reading import size_limit_bytes
-from apps_catalog.views import person
 from portal.errors import PortalError
+from portal.people import signed_in
 
 PAGE = 50
 STATES = {
@@ -50,7 +50,7 @@ class Row:
 @require_safe
 def curate(request: HttpRequest) -> HttpResponse:
     """`?q=` part of a name or short name, `?state=`, `?page=`."""
-    require_curator(person(request))
+    require_curator(signed_in(request))
     text = request.GET.get("q", "").replace("\0", "").strip()[:200]
     state = request.GET.get("state", "")
     page = Paginator(_apps(text, state), PAGE).get_page(request.GET.get("page"))
@@ -102,7 +102,7 @@ def _rows(page: Page[App]) -> list[Row]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def import_page(request: HttpRequest) -> HttpResponse:
     """GET shows the form (`?app=` fills in the short name); POST imports as a draft, or shows why not."""
-    user = person(request)
+    user = signed_in(request)
     require_curator(user)
     if request.method != "POST":
         form = ImportForm(initial={"slug": request.GET.get("app", "")[:80]})
@@ -168,7 +168,7 @@ def _show_import(
 @require_POST
 def check(request: HttpRequest) -> HttpResponse:
     """The findings of the text in the editor, while it is written. Nothing is stored."""
-    require_curator(person(request))
+    require_curator(signed_in(request))
     text = request.POST.get("definition", "").replace("\r\n", "\n")
     if not text.strip():
         return render(request, "apps_catalog/_check.html", {"reading": None})

@@ -17,8 +17,9 @@ from apps_catalog.forms import FIELD_OF, ImageForm, VisibilityForm
 from apps_catalog.models import App, Version
 from apps_catalog.numbered import Remarks, number_lines
 from apps_catalog.services.publishing import require_curator
-from apps_catalog.views import person, wants_part
+from apps_catalog.views import wants_part
 from portal.errors import NotFound, PortalError
+from portal.people import signed_in
 from portal.people.models import AuditEvent, User
 
 EVENTS_SHOWN = 20
@@ -55,7 +56,7 @@ def _find(user: User, slug: str, label: str) -> Version:
 
 @require_safe
 def version_page(request: HttpRequest, slug: str, label: str) -> HttpResponse:
-    return _show(request, _find(person(request), slug, label))
+    return _show(request, _find(signed_in(request), slug, label))
 
 
 def _show(
@@ -94,7 +95,7 @@ def _events(version: Version) -> list[dict[str, object]]:
 @require_POST
 def move(request: HttpRequest, slug: str, label: str, *, name: str, act: Callable[..., Version]) -> HttpResponse:
     """Publish, retire, make default or look up: one service each."""
-    user = person(request)
+    user = signed_in(request)
     version = _find(user, slug, label)
     act(version=version, actor=user)
     messages.success(request, DONE[name])
@@ -104,7 +105,7 @@ def move(request: HttpRequest, slug: str, label: str, *, name: str, act: Callabl
 @require_http_methods(["GET", "HEAD", "POST"])
 def image(request: HttpRequest, slug: str, label: str) -> HttpResponse:
     """GET: how its look-up stands, for the page to keep up with. POST: name another image."""
-    user = person(request)
+    user = signed_in(request)
     version = _find(user, slug, label)
     if request.method != "POST":
         if not wants_part(request):
@@ -125,7 +126,7 @@ def image(request: HttpRequest, slug: str, label: str) -> HttpResponse:
 @require_POST
 def settings(request: HttpRequest, slug: str, label: str) -> HttpResponse:
     """Who may run the app."""
-    user = person(request)
+    user = signed_in(request)
     version = _find(user, slug, label)
     form = VisibilityForm(request.POST)
     if form.is_valid():

@@ -17,9 +17,9 @@ from jobs import safe_paths, vaults
 from jobs.listing import SORTS, Entry, Listing, Sort
 from jobs.models import Vault
 from jobs.views.downloads import Attachment
-from jobs.views.launch import signed_in
 from jobs.views.uploads import body_pieces, told_in_json
 from portal.errors import PortalError
+from portal.people import signed_in
 from portal.people.audit import audit
 
 PAGE = 200

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_POST, require_safe
 from jobs.models import Chore, Host, MachineType, Task
 from jobs.placement import machine_states, unfit, wake
 from jobs.states import TaskState
-from jobs.views.launch import signed_in
 from portal.errors import Forbidden, NotFound
+from portal.people import signed_in
 from portal.people.audit import audit
 from portal.people.models import User
 

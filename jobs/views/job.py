@@ -15,8 +15,8 @@ from jobs import services
 from jobs.models import Attempt, Job, Result
 from jobs.states import JobState
 from jobs.views.job_words import given, sentence, steps
-from jobs.views.launch import signed_in
 from portal.errors import NotFound
+from portal.people import signed_in
 from portal.people.models import Team
 
 EVENTS_SHOWN = 200

@@ -21,8 +21,8 @@ from jobs import services
 from jobs.models import Job
 from jobs.states import JOB_ACTIVE, JobState
 from jobs.views.job_words import summary
-from jobs.views.launch import signed_in
 from portal.errors import PortalError
+from portal.people import signed_in
 from portal.people.models import User
 
 PAGE = 50

@@ -25,6 +25,7 @@ from jobs.forms.page import Page, find_page
 from jobs.forms.prefill import from_job, from_query
 from jobs.models import Job, Upload
 from portal.errors import Forbidden, NotFound, PortalError
+from portal.people import signed_in
 from portal.people.models import Team, User
 
 
@@ -61,13 +62,6 @@ def form_preview(request: HttpRequest) -> HttpResponse:
             forms.append(build(reading.spec, draft, prefix=f"c{number}-"))
     refusals = [finding for finding in reading.findings if finding.level == "error"]
     return render(request, "jobs/_form_preview.html", {"forms": forms, "refusals": refusals, "spec": reading.spec})
-
-
-def signed_in(request: HttpRequest) -> User:
-    """The person; the middleware has let nobody else in."""
-    if not isinstance(request.user, User):
-        raise NotFound("Sign in first.")
-    return request.user
 
 
 def _prefilled(request: HttpRequest, page: Page) -> Draft:

@@ -12,8 +12,8 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from jobs import uploads
-from jobs.views.launch import signed_in
 from portal.errors import PortalError
+from portal.people import signed_in
 
 PIECE_BYTES = 2**20
 P = ParamSpec("P")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from portal.people import signed_in
 from portal.people import tokens as token_services
 from portal.people.audit import audit
 from portal.people.forms import ProfileForm, TokenForm
@@ -19,14 +18,10 @@ from portal.people.sessions import end_sessions, sessions_of
 REVOKED_SHOWN = 10
 
 
-def _person(request: HttpRequest) -> User:
-    return cast("User", request.user)  # the middleware lets nobody else in
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 def account(request: HttpRequest) -> HttpResponse:
     """The profile: name and mail can be changed here, the rest is shown."""
-    person = _person(request)
+    person = signed_in(request)
     form = ProfileForm(request.POST or None, instance=User.objects.get(pk=person.pk))
     if request.method == "POST" and form.is_valid():
         form.save()
@@ -44,22 +39,22 @@ def account(request: HttpRequest) -> HttpResponse:
 @require_POST
 def sign_out_elsewhere(request: HttpRequest) -> HttpResponse:
     """End every other session of this person."""
-    ended = end_sessions(_person(request), but=request.session.session_key)
-    audit("sessions.ended", request=request, target=_person(request).username, ended=ended)
+    ended = end_sessions(signed_in(request), but=request.session.session_key)
+    audit("sessions.ended", request=request, target=signed_in(request).username, ended=ended)
     messages.success(request, f"Signed out elsewhere: {ended} other session{'' if ended == 1 else 's'} ended.")
     return redirect("people:account")
 
 
 @require_GET
 def tokens(request: HttpRequest) -> HttpResponse:
-    return _tokens_page(request, TokenForm(user=_person(request)))
+    return _tokens_page(request, TokenForm(user=signed_in(request)))
 
 
 @require_POST
 @never_cache
 def create_token(request: HttpRequest) -> HttpResponse:
     """Make a token. Its text is on this one answer only, so the answer is no redirect and is not cached."""
-    person = _person(request)
+    person = signed_in(request)
     form = TokenForm(request.POST, user=person)
     if not form.is_valid():
         return _tokens_page(request, form, status=422)
@@ -75,7 +70,7 @@ def create_token(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
-    token = token_services.revoke(user=_person(request), pk=pk, request=request)
+    token = token_services.revoke(user=signed_in(request), pk=pk, request=request)
     messages.success(request, f"The token {token.name} is revoked. Programs that use it are refused from now on.")
     return redirect("people:tokens")
 
@@ -83,7 +78,7 @@ def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
 def _tokens_page(
     request: HttpRequest, form: TokenForm, *, made: ApiToken | None = None, text: str = "", status: int = 200
 ) -> HttpResponse:
-    mine = _person(request).tokens
+    mine = signed_in(request).tokens
     shown = {
         "form": form,
         "live": mine.live(),
