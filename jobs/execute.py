@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 ENGINE_WAIT_S = 1.0
 LONG_LOG_BYTES = 8 * 2**20
 LOG_STALLS_S = 60.0
-STOPPED = (137, 143)  # how an engine without live-restore leaves containers: killed, or told to end as it stopped itself
+STOPPED = (137, 143)  # how an engine without live-restore leaves containers: killed, or told to end
 T = TypeVar("T")
 
 
@@ -239,6 +239,7 @@ def _outcome(tended: Tended, ended: Exited | Missing) -> Outcome:
     retry = False
     if tended.stopping:
         failure, said = FailureClass(tended.stopping), tended.stop_message
+        retry = safe and failure == FailureClass.INFRA
     elif ended.oom and code != 0:
         limit = tended.job.plan["limits"]["memory_mib"]
         failure = FailureClass.OOM

@@ -23,12 +23,14 @@ from jobs.execute import Tended
 from jobs.logs import FLUSH_S
 from jobs.models import Attempt, Host
 from jobs.runtimes.base import Handle, Runtime, RuntimeFault
-from jobs.states import FailureClass
+from jobs.states import ATTEMPT_OPEN, FailureClass
 from portal.errors import PortalError
 
 logger = logging.getLogger(__name__)
 LOOK_S = 1.0
 ENGINE_S = 5.0
+STOPS_AT_ONCE = 32
+ANSWER_S = 15.0  # a look that the database answers has come back by then, also one after the machine has slept
 DISK_S = 5.0
 
 LOOK = """
@@ -50,8 +52,8 @@ class Watcher:
         self._machine_ids, self._on_work = tuple(machine_ids), on_work
         self._tended: dict[int, Tended] = {}
         self._lock = threading.Lock()
-        self._stops = ThreadPoolExecutor(max_workers=4, thread_name_prefix="stop")
-        self._last_look = time.monotonic()
+        self._stops = ThreadPoolExecutor(max_workers=STOPS_AT_ONCE, thread_name_prefix="stop")
+        self._seen()
         self.engine_fault = ""
         self.leaving = threading.Event()
         self.superseded = threading.Event()
@@ -59,6 +61,7 @@ class Watcher:
     def start(self) -> None:
         loops = {
             "look": (self._look, LOOK_S),
+            "lease": (self._stop_before_lost, LOOK_S),
             "flush": (self._flush, FLUSH_S / 2),
             "beat": (self._beat, float(settings.HEARTBEAT_S)),
             "engine": (self._ask_engine, ENGINE_S),
@@ -92,14 +95,10 @@ class Watcher:
 
     def _look(self) -> None:
         tended = {t.attempt.pk: t for t in self.tending()}
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(LOOK, (list(tended),))
-                rows = cursor.fetchall() if tended else []
-        except Error:
-            self._stop_before_lost()
-            raise
-        self._last_look = time.monotonic()
+        with connection.cursor() as cursor:
+            cursor.execute(LOOK, (list(tended),))
+            rows = cursor.fetchall()
+        self._seen()
         for pk, in_force, cancelled, over_time in rows:
             attempt = tended[pk]
             if not in_force:
@@ -114,18 +113,33 @@ class Watcher:
             for machine_id in claim.ready_types(self._machine_ids):
                 self._on_work(machine_id)
 
+    def _seen(self) -> None:
+        """The database has answered now: by the clock that goes on while the machine sleeps, and by the one that doesn't."""
+        self._seen_at, self._awake_at = time.clock_gettime(time.CLOCK_BOOTTIME), time.monotonic()
+
     def _stop_before_lost(self) -> None:
-        """Who can't say that it lives is taken for lost: so end one's own containers before others are started elsewhere."""
-        if time.monotonic() - self._last_look > settings.LOST_AFTER_S - 30:
+        """Who can't say that it lives is taken for lost: so end one's own containers before others are started elsewhere.
+
+        A loop of its own that asks the database nothing: one that can't be reached may let a query hang, not fail.
+        """
+        silent_s = time.clock_gettime(time.CLOCK_BOOTTIME) - self._seen_at
+        if silent_s > settings.LOST_AFTER_S - 30 and time.monotonic() - self._awake_at > ANSWER_S:
             for tended in self.tending():
-                self._stop(tended, FailureClass.INFRA, "This host lost touch with the database.")
+                self._send_stop(tended, FailureClass.INFRA, "This host lost touch with the database.")
 
     def _stop(self, tended: Tended, failure: FailureClass, message: str) -> None:
+        """Stop it, and say why in its row: for a successor, should this process end before the container does."""
+        first = not tended.stopping
+        self._send_stop(tended, failure, message)
+        if first:
+            with suppress(Error):  # the container is being stopped all the same
+                row = Attempt.objects.filter(pk=tended.attempt.pk, state__in=ATTEMPT_OPEN)
+                row.update(stop_reason=failure, reason=message)
+
+    def _send_stop(self, tended: Tended, failure: FailureClass, message: str) -> None:
         """Ask the engine to stop it: once, in a thread, for it takes as long as the program's grace."""
         if not tended.stopping:
             tended.stopping, tended.stop_message = str(failure), message
-            with suppress(Error):  # for a successor, should this process end before the container does
-                Attempt.objects.filter(pk=tended.attempt.pk).update(stop_reason=failure, reason=message)
         if tended.handle is not None and not tended.stop_sent:  # else not started yet: the next look sends it
             tended.stop_sent = True
             self._stops.submit(self._stop_now, tended, tended.handle)
@@ -148,8 +162,6 @@ class Watcher:
             self.superseded.set()
         for tended in self.tending():
             tended.meter.write(tended.attempt, tended.job.number)
-        lease = Now() + timedelta(seconds=settings.LOST_AFTER_S)
-        Attempt.objects.filter(pk__in=[t.attempt.pk for t in self.tending()]).update(lease_until=lease)
 
     def _ask_engine(self) -> None:
         try:

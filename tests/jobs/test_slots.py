@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError
+from django.db.models.functions import Now
 
 from apps_catalog.launch.spec import Submission
-from jobs import execute, logs, services, stages
+from jobs import execute, logs, services, stages, watch
 from jobs import slots as slots_module
 from jobs.models import Attempt, Host, Job, MachineType
 from jobs.runtimes.base import ContainerSpec, RuntimeFault
@@ -262,3 +263,25 @@ def test_what_a_slot_began_that_is_not_served_any_more_is_carried_through(
     monkeypatch.setattr(slots_module, "execute", interrupted)
     start(runtime, host=Host.objects.get(), n1=1)
     assert ended(job).state == JobState.SUCCEEDED
+
+
+def test_a_host_that_lost_touch_with_the_database_stops_what_it_runs_and_it_is_run_again(
+    owner: User, start: Start, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "ANSWER_S", 0)
+    runtime = FakeRuntime(program=lambda spec: FakeProgram(duration_s=0 if spec.name.endswith("-2") else 60))
+    slots = start(runtime)
+    job = launch(owner)
+    running(job)
+    monkeypatch.setattr(slots.watcher, "_seen", lambda: None)  # from now on nothing of it is heard
+    settings.LOST_AFTER_S = 30
+    until = time.monotonic() + 10
+    while not job.events.filter(kind="retry").exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    settings.LOST_AFTER_S = 300
+    job.tasks.update(ready_at=Now())
+    assert ended(job).state == JobState.SUCCEEDED
+    assert [(a.failure_class, a.reason) for a in Attempt.objects.filter(task__job=job)] == [
+        (FailureClass.INFRA, "This host lost touch with the database."),
+        ("", "Finished."),
+    ]
