@@ -220,7 +220,6 @@ class Attempt(Moving):
     claimed_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
-    lease_until = models.DateTimeField(null=True)
     stop_reason = models.CharField(max_length=12, choices=choices(FailureClass), blank=True)
     exit_code = models.IntegerField(null=True)
     failure_class = models.CharField(max_length=12, choices=choices(FailureClass), blank=True)
