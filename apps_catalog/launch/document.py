@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from apps_catalog.launch.findings import Finding, Json
 from apps_catalog.launch.positions import join, place, tokens
+from portal.nesting import deeper_than
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 64
@@ -103,7 +104,7 @@ def _parse(text: str, has_bom: bool) -> Document | Finding:
         return _at(text, offset, fault.why)
     except RecursionError:
         return _too_deep()
-    if _deeper_than(value, MAX_DEPTH):
+    if deeper_than(value, MAX_DEPTH):
         return _too_deep()
     return Document(text, value, has_bom, repeats)
 
@@ -128,22 +129,6 @@ def _constant(token: str) -> Json:
 def _too_deep() -> Finding:
     message = f"The text is nested more than {MAX_DEPTH} levels deep. Fewer than ten are needed."
     return Finding("error", "too-deep", message)
-
-
-def _deeper_than(value: Json, limit: int) -> bool:
-    """Level by level and without recursion, because the depth is what is in doubt."""
-    level = [value]
-    for _ in range(limit + 1):
-        level = [
-            child
-            for node in level
-            if isinstance(node, (dict, list))
-            for child in (node.values() if isinstance(node, dict) else node)
-            if isinstance(child, (dict, list))
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _json_fault(text: str, fault: json.JSONDecodeError) -> Finding:

@@ -10,6 +10,7 @@ from django.conf import settings
 from rest_framework.parsers import BaseParser
 
 from portal.errors import PortalError, TooLarge
+from portal.nesting import deeper_than
 
 MAX_DEPTH = 32
 MAX_DIGITS = 300
@@ -74,18 +75,3 @@ def _integer(token: str) -> int:
     if len(token) > MAX_DIGITS:
         raise _Refused(f"A number has more than {MAX_DIGITS} digits.")
     return int(token)
-
-
-def deeper_than(value: Any, limit: int) -> bool:
-    """Level by level and without recursion, because the depth is what is in doubt."""
-    level = [value]
-    for _ in range(limit):
-        level = [
-            child
-            for node in level
-            for child in (node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
-            if isinstance(child, dict | list)
-        ]
-        if not level:
-            return False
-    return True
