@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from jobs import logs
-from jobs.events import CHANNEL
 from jobs.models import Attempt, Job, JobEvent
 from portal.listening import EVERYTHING
 from portal.people.models import User
@@ -155,5 +154,3 @@ ROUTES = (
     Route("job-log", rf"/streams/jobs/{NUMBER}/log", _visible, _topic, job_log),
     Route("job-events", rf"/api/v1/jobs/{NUMBER}/events", _visible, _topic, job_events),
 )
-
-__all__ = ["CHANNEL", "ROUTES"]

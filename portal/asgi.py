@@ -10,7 +10,8 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 django = get_asgi_application()
 
-from jobs.streams import CHANNEL, ROUTES  # noqa: E402  models load once Django is set up
+from jobs.events import CHANNEL  # noqa: E402  models load once Django is set up
+from jobs.streams import ROUTES  # noqa: E402
 from portal.bodies import BodyLimit  # noqa: E402
 from portal.streams import Application, Streams  # noqa: E402
 

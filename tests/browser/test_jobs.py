@@ -13,10 +13,10 @@ from django.db import connections
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from jobs.events import notify, record
+from jobs.events import CHANNEL, notify, record
 from jobs.models import Attempt, Job, LogChunk, Task, UsageSeries
 from jobs.states import JobState
-from jobs.streams import CHANNEL, ROUTES
+from jobs.streams import ROUTES
 from portal.people.models import User
 from portal.streams import Streams
 from tests.browser.conftest import Visit, overflow_px, serious_faults

@@ -8,10 +8,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from jobs.events import record
+from jobs.events import CHANNEL, record
 from jobs.models import Job
 from jobs.states import JobState
-from jobs.streams import CHANNEL, ROUTES
+from jobs.streams import ROUTES
 from portal.people import tokens
 from portal.people.models import User
 from portal.streams import Streams

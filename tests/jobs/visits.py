@@ -14,10 +14,10 @@ from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
 
-from jobs.events import record
+from jobs.events import CHANNEL, record
 from jobs.models import Attempt, Job, LogChunk
 from jobs.states import JobState
-from jobs.streams import CHANNEL, ROUTES
+from jobs.streams import ROUTES
 from portal.people.models import User
 from portal.streams import Streams
 
