@@ -16,7 +16,7 @@ from jobs.folders import HOST_LABEL, INSTALLATION_LABEL, host_root
 from jobs.models import Attempt, Chore, Host, IdempotencyKey, Installation, Job, LogChunk, Result
 from jobs.models.jobs import LostRace
 from jobs.runtimes.base import Runtime
-from jobs.states import ATTEMPT_OPEN
+from jobs.states import ATTEMPT_OPEN, AttemptState
 
 logger = logging.getLogger(__name__)
 BATCH = 200
@@ -73,7 +73,10 @@ def find_lost() -> int:
 
 
 def sweep(host: Host, runtime: Runtime) -> int:
-    """Remove this host's containers and folders whose attempt has ended (or never was), past a grace. How many containers."""
+    """Remove this host's containers and folders whose attempt has ended (or never was). How many containers.
+
+    A slot has a grace to tidy what it has settled. A lost attempt has nobody, and its task may run elsewhere by now.
+    """
     mine = runtime.owned(INSTALLATION_LABEL, str(Installation.get().pk))
     on_host = {h.name for h in runtime.owned(HOST_LABEL, host.name)}
     names = {handle.name for handle in mine if handle.name in on_host}
@@ -81,7 +84,9 @@ def sweep(host: Host, runtime: Runtime) -> int:
     folders = {p.name for p in root.iterdir() if p.name.startswith("slipway-")} if root.is_dir() else set()
     living = Attempt.objects.filter(name__in=names | folders)
     spared = set(living.filter(state__in=ATTEMPT_OPEN).values_list("name", flat=True))
-    spared |= set(living.filter(ended_at__gt=Now() - ORPHAN_GRACE).values_list("name", flat=True))
+    spared |= set(
+        living.filter(state=AttemptState.EXITED, ended_at__gt=Now() - ORPHAN_GRACE).values_list("name", flat=True)
+    )
     removed = 0
     for handle in mine:
         if handle.name in names - spared:

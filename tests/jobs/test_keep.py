@@ -1,0 +1,90 @@
+"""Keeping house: hosts that fall silent, what they leave running, and what retention removes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from jobs import claim, keep, stages
+from jobs.folders import HOST_LABEL, INSTALLATION_LABEL, host_root
+from jobs.models import Attempt, Host, Installation, Job, OwnerLoad, Result
+from jobs.runtimes.base import ContainerSpec
+from jobs.runtimes.fake import FakeProgram, FakeRuntime
+from jobs.states import AttemptState, JobState, TaskState
+from portal.people.models import User
+from tests.factories import make_host, make_job, make_machine, make_result
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def host() -> Host:
+    return make_host()
+
+
+def begun(job: Job, host: Host) -> Attempt:
+    attempt = claim.claim(
+        host=host, incarnation=host.incarnation, machine_id=make_machine().pk, slot=0, prefix="slipway-test"
+    )
+    assert attempt is not None
+    assert attempt.task.job_id == job.number
+    return attempt
+
+
+def silent_for(host: Host, seconds: float) -> None:
+    Host.objects.filter(pk=host.pk).update(heartbeat_at=timezone.now() - timedelta(seconds=seconds))
+
+
+def test_only_a_host_that_is_silent_for_long_has_lost_its_attempts(owner: User, host: Host, settings: Any) -> None:
+    job = make_job(owner)
+    attempt = begun(job, host)
+    silent_for(host, settings.LOST_AFTER_S - 10)
+    assert keep.find_lost() == 0
+    silent_for(host, settings.LOST_AFTER_S + 10)
+    assert keep.find_lost() == 1
+    assert keep.find_lost() == 0
+    attempt.refresh_from_db()
+    assert attempt.state == AttemptState.LOST
+    assert job.tasks.get().state == TaskState.READY
+
+
+def test_a_host_that_is_back_ends_what_it_has_lost_at_once(owner: User, host: Host, folders: Path) -> None:
+    runtime = FakeRuntime(program=lambda spec: FakeProgram(duration_s=60))
+    labels = {INSTALLATION_LABEL: str(Installation.get().pk), HOST_LABEL: host.name}
+    attempts = [begun(job, host) for job in [make_job(owner) for _ in range(3)]]
+    for attempt in attempts:
+        runtime.start(ContainerSpec(attempt.name, "image", ("sleep", "60"), {}, 505, 505, "/", labels=labels))
+        (host_root(host.name) / attempt.name).mkdir(parents=True)
+    lost, settled, running = attempts
+    stages.lose(lost, "Host one is silent.")
+    stages.settle(settled, stages.Outcome(None, "Finished.", 0))
+    assert keep.sweep(host, runtime) == 1
+    assert {handle.name for handle in runtime.owned(HOST_LABEL, host.name)} == {settled.name, running.name}
+    assert {path.name for path in host_root(host.name).iterdir()} == {settled.name, running.name}
+
+
+def test_retention_takes_files_and_logs_and_leaves_the_job_and_the_counters(
+    owner: User, host: Host, settings: Any
+) -> None:
+    jobs = [make_job(owner) for _ in range(2)]
+    for job in jobs:
+        stages.settle(begun(job, host), stages.Outcome(None, "Finished.", 0))
+        make_result(job)
+    waiting = make_job(owner)
+    long_ago = timezone.now() - timedelta(days=settings.KEEP_DAYS + 1)
+    Job.objects.filter(pk=jobs[0].pk).update(finished_at=long_ago)
+    stored = Result.objects.get(job=jobs[0]).stored
+    assert keep.purge_old_jobs() == 1
+    assert keep.purge_old_jobs() == 0
+    assert not default_storage.exists(stored)
+    assert list(Result.objects.values_list("job", flat=True)) == [jobs[1].pk]
+    assert Attempt.objects.get(task__job=jobs[0]).log_state == Attempt.LogState.GONE
+    assert Job.objects.get(pk=jobs[0].pk).state == JobState.SUCCEEDED
+    load = OwnerLoad.objects.get(owner=owner)
+    assert (load.queued, load.running) == (1, 0)
+    assert waiting.tasks.get().state == TaskState.READY
