@@ -145,6 +145,10 @@ class Shelf:
     def older(self) -> str:
         return self._page_query(self.page + 1) if self.page < self.pages else ""
 
+    @property
+    def place(self) -> str:
+        return f"Page {self.page} of {self.pages}"
+
     def _page_query(self, page: int) -> str:
         return replace(self.wish, page=page).query or "page=1"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Page, Paginator
@@ -56,13 +57,19 @@ def curate(request: HttpRequest) -> HttpResponse:
     page = Paginator(_apps(text, state), PAGE).get_page(request.GET.get("page"))
     shown = {
         "rows": _rows(page),
-        "page": page,
+        "newer": _query(text, state, page.number - 1) if page.has_previous() else "",
+        "older": _query(text, state, page.number + 1) if page.has_next() else "",
+        "place": f"Page {page.number} of {page.paginator.num_pages}",
         "text": text,
         "state": state if state in STATES else "",
         "states": STATES.items(),
         "narrowed": bool(text or state),
     }
     return render(request, "apps_catalog/curate.html", shown)
+
+
+def _query(text: str, state: str, number: int) -> str:
+    return urlencode({"q": text, "state": state, "page": number})
 
 
 def _apps(text: str, state: str) -> AppQuerySet:

@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from apps_catalog import services
 from apps_catalog.models import App, Version
+from apps_catalog.views import curate
 from portal.people.models import User
 from tests.apps_catalog.drafts import appdef, appdef_text, import_draft, publish_new
 from tests.factories import make_job, make_team
@@ -231,6 +232,17 @@ class TestCurate:
             rows = as_curator.get("/curate/", {"state": state}).context["rows"]
             assert [row.app.name for row in rows] == [shown]
         assert "No app fits" in text_of(as_curator, "/curate/?q=zzz&page=7&state=%00")
+
+    def test_pages_keep_what_was_asked(
+        self, as_curator: Client, curator: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(curate, "PAGE", 1)
+        for number in range(3):
+            import_draft(actor=curator, name=f"R&D {number}", description=str(number))
+        page = text_of(as_curator, "/curate/?q=R%26D&state=draft&page=2")
+        assert "Page 2 of 3" in page
+        for address in ("?q=R%26D&amp;state=draft&amp;page=1", "?q=R%26D&amp;state=draft&amp;page=3"):
+            assert f'href="{address}"' in page
 
     def test_counts_warnings_without_reading_the_findings(
         self, as_curator: Client, curator: User, django_assert_max_num_queries: DjangoAssertNumQueries
