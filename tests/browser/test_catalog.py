@@ -99,6 +99,18 @@ def test_a_file_is_chosen_or_dropped(visit: Visit, curator: User, tmp_path: Path
     assert Version.objects.get().definition == raw
 
 
+def test_the_note_says_when_a_text_is_too_long_to_be_checked_and_when_no_longer(
+    visit: Visit, curator: User, tmp_path: Path
+) -> None:
+    page = visit(curator, "/curate/import/")
+    long = tmp_path / "long.json"
+    long.write_text(" " * (1024 * 1024 + 1))
+    page.locator("#id_file").set_input_files(long)
+    expect(page.locator("#editor-note")).to_contain_text("Too long to be checked")
+    page.locator("#id_definition").fill("{}")
+    expect(page.locator("#editor-note")).to_contain_text("It is checked while you write")
+
+
 def test_nothing_hostile_runs_and_no_page_has_serious_faults(visit: Visit, curator: User) -> None:
     hostile = publish_new(actor=curator, text=json.dumps(hostile_appdef(), indent=1), image="")
     draft = import_draft(actor=curator, name="x" * 200)
