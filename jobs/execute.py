@@ -171,7 +171,8 @@ def _follow(tended: Tended, handle: Handle, here: Here) -> None:
     def read() -> None:
         writer.resume()
         for line in here.runtime.follow(handle, since=writer.since):
-            writer.add(line)
+            if writer.add(line):
+                connection.close()
 
     before = writer.total
     _patiently(tended, here, read)
@@ -276,7 +277,7 @@ def _close_log(tended: Tended) -> None:
     tended.meter.write(tended.attempt, tended.job.number)
     try:
         logs.close(tended.attempt)
-    except OSError:
+    except (PortalError, OSError):
         logger.exception("The log of %s stays in rows: the store did not take it.", tended.attempt.name)
 
 

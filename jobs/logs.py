@@ -15,12 +15,12 @@ from typing import Protocol
 
 import zstandard
 from django.conf import settings
-from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Min
 from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
+from jobs import store
 from jobs.events import notify
 from jobs.models import Attempt, LogChunk
 from jobs.runtimes.base import LogLine
@@ -82,17 +82,17 @@ class LogWriter:
     def total(self) -> int:
         return self._offset + len(self._buffer)
 
-    def add(self, line: LogLine) -> None:
-        """Take a line, unless it is one that is kept already (the engine repeats from the stamp on)."""
+    def add(self, line: LogLine) -> bool:
+        """Take a line, unless it is one that is kept already (the engine repeats from the stamp on). True: it wrote."""
         with self._lock:
             if self._finished:
-                return
+                return False
             if self._resume:
                 if line.stamp < self._resume:
-                    return
+                    return False
                 if line.stamp == self._resume and self._skip:
                     self._skip -= 1
-                    return
+                    return False
                 if self._skip == self._repeats and line.stamp > self._resume and self._sequence:
                     self._buffer += GAP_MARK  # the engine has rotated away what we would have gone on from
                 self._resume = ""
@@ -105,6 +105,7 @@ class LogWriter:
             Retrying(retry=retry_if_exception_type((OperationalError, InterfaceError)), wait=wait_fixed(1))(
                 self.flush, force=True
             )
+        return full
 
     def finish(self) -> None:
         """Write what waits, and take no more: the log is about to be closed."""
@@ -285,13 +286,12 @@ def close(attempt: Attempt) -> None:
         return
     rows = LogChunk.objects.filter(attempt=attempt).order_by("sequence").values_list("data", flat=True)
     name = f"logs/{attempt.task.job_id}/{attempt.name}.zst"
-    default_storage.delete(name)
     plain = io.BufferedReader(_Chunks(bytes(data) for data in rows.iterator(chunk_size=16)), CHUNK_BYTES)
     packed = zstandard.ZstdCompressor(level=3).stream_reader(plain)
-    stored = default_storage.save(name, File(packed, name=name))
+    store.put(default_storage, name, iter(lambda: packed.read(CHUNK_BYTES), b""), limit_bytes=2 * total + SMALL_BYTES)
     cut = {"log_cut_at": runs[0][1], "log_cut_bytes": runs[1][0] - runs[0][1]} if len(runs) == 2 else {}
     with transaction.atomic():
         Attempt.objects.filter(pk=attempt.pk).update(
-            log_state=Attempt.LogState.FILE, log_file=stored, log_bytes=total, **cut
+            log_state=Attempt.LogState.FILE, log_file=name, log_bytes=total, **cut
         )
         LogChunk.objects.filter(attempt=attempt).delete()

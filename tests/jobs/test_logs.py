@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.storage import FileSystemStorage, default_storage
 
 from jobs import logs
 from jobs.models import Attempt, LogChunk
 from jobs.runtimes.base import LogLine
 from jobs.states import JobState
+from portal.errors import Full
 from portal.people.models import User
 from tests.factories import make_job
 
@@ -102,6 +106,34 @@ def test_a_huge_log_keeps_head_and_tail_with_a_mark_between(attempt: Attempt, se
         middle = logs.read(attempt, total // 2)
         assert middle.cut
         assert middle.next_offset > total // 2
+
+
+def test_only_a_line_that_fills_the_buffer_is_written_by_who_adds_it(attempt: Attempt) -> None:
+    writer = logs.LogWriter(attempt)
+    assert writer.add(line(1, b"a\n")) is False
+    assert writer.add(line(2, b"b" * 16 * logs.CHUNK_BYTES)) is True
+    assert logs.read(attempt, 0, 3).data == b"a\nb"
+
+
+def test_a_store_that_is_full_leaves_no_half_file_and_the_rows(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = logs.LogWriter(attempt)
+    data = os.urandom(300_000)
+    writer.add(line(1, data))
+    writer.flush(force=True)
+
+    def full(store: FileSystemStorage, name: str, content: Any) -> str:
+        half = Path(store.path(name))
+        half.parent.mkdir(parents=True)
+        half.write_bytes(next(content.chunks()))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(FileSystemStorage, "save", full)
+    with pytest.raises(Full):
+        logs.close(attempt)
+    assert not default_storage.exists(f"logs/{attempt.task.job_id}/{attempt.name}.zst")
+    assert whole(attempt) == data
 
 
 def test_an_empty_log_is_empty(attempt: Attempt) -> None:
