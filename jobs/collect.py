@@ -6,6 +6,7 @@ import hashlib
 import mimetypes
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def collect(root: Path, *, store: Storage, prefix: str, files_max: int, bytes_ma
     """
     take = _Take(store, prefix, files_max, bytes_max)
     more = False
-    with safe_paths.opened(root) as top:
+    with _all_or_nothing(take), safe_paths.opened(root) as top:
         for looked_at, found in enumerate(safe_paths.walk(top, depth_max=DEPTH_MAX)):
             more = looked_at >= files_max * LOOKED_AT_EACH or (found.kind != "folder" and len(take.items) >= files_max)
             if more:
@@ -83,6 +84,18 @@ def collect(root: Path, *, store: Storage, prefix: str, files_max: int, bytes_ma
                 take.items.append(_item(found, take))
     take.items.sort(key=lambda item: item.path)
     return Collected(take.items, _left_out(take, more))
+
+
+@contextmanager
+def _all_or_nothing(take: _Take) -> Iterator[None]:
+    """What was put into the store before a fault is in no row, so nobody would ever remove it."""
+    try:
+        yield
+    except BaseException:
+        for item in take.items:
+            if item.stored:
+                take.store.delete(item.stored)
+        raise
 
 
 def _left_out(take: _Take, more: bool) -> str:

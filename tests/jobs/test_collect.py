@@ -9,6 +9,7 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.storage import FileSystemStorage
@@ -268,3 +269,22 @@ def test_measuring_never_leaves_the_folder(root: Path, tmp_path: Path) -> None:
         until = time.monotonic() + 0.5
         while time.monotonic() < until:
             assert collect.measure(root, 10 * MIB) < MIB
+
+
+def test_a_store_that_fails_in_the_middle_keeps_nothing_of_the_results(
+    root: Path, store: FileSystemStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        (root / name).write_bytes(b"whole")
+    left = [1, 1]
+
+    def putting(*given: Any, **more: Any) -> Any:
+        if not left:
+            raise Full("The disk is full.")
+        left.pop()
+        return put(*given, **more)
+
+    monkeypatch.setattr("jobs.store.put", putting)
+    with pytest.raises(Full):
+        take(root, store)
+    assert in_store(store) == []
