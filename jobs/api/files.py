@@ -20,11 +20,11 @@ from jobs.listing import LISTED_MAX, SORTS, Entry, Listing
 from jobs.models import Upload, Vault
 from jobs.safe_paths import PathRefused
 from jobs.views.downloads import Attachment
+from jobs.views.uploads import body_pieces
 from portal.api.pages import Keyset, listed, query
 from portal.api.views import PortalView, person
 from portal.errors import NotFound
 
-CHUNK_BYTES = 2**18
 BYTES = {"application/octet-stream": OpenApiTypes.BINARY}
 
 
@@ -88,8 +88,7 @@ def raw_chunks(request: Request) -> Iterator[bytes]:
         raise UnsupportedMediaType(
             "multipart/form-data", "Send the bytes of the file alone as the body, as application/octet-stream."
         )
-    body = request._request
-    return iter(lambda: body.read(CHUNK_BYTES), b"")
+    return body_pieces(request._request)
 
 
 class Vaults(PortalView):

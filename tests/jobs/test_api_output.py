@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 from pytest_django import Settings
+from rest_framework.request import Request
 
 from jobs import vaults
+from jobs.api.files import raw_chunks
 from jobs.models import Attempt, Job, LogChunk, Result, Vault
 from jobs.states import JobState
+from portal.errors import PortalError
 from portal.people.models import User
 from tests.factories import make_job, make_machine, make_result, make_vault
 from tests.jobs.pages import body_of
@@ -141,6 +144,13 @@ def test_bytes_go_in_as_they_are(client: Client, header: dict[str, str], vault: 
     assert body_of(client.get(f"{FILES}/bin", headers=header)) == data
     form = client.put(f"{FILES}/form", data, content_type="multipart/form-data; boundary=x", headers=header)
     assert_problem(form, 415)
+
+
+def test_a_body_that_broke_off_is_no_file() -> None:
+    sent = RequestFactory().put("/", b"x" * 10, content_type="application/octet-stream")
+    sent.META["CONTENT_LENGTH"] = "20"
+    with pytest.raises(PortalError, match="broke off"):
+        list(raw_chunks(Request(sent)))
 
 
 @pytest.mark.parametrize(
