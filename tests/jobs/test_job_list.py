@@ -101,7 +101,7 @@ def test_several_jobs_are_cancelled_at_once_and_only_ones_own(as_owner: Client, 
     mine = [make_job(owner).number for _ in range(2)]
     ended = make_job(owner, state=JobState.SUCCEEDED).number
     other = make_job(stranger).number
-    answer = as_owner.post("/jobs/cancel/", {"number": [*mine, ended, other, "x"]}, follow=True)
+    answer = as_owner.post("/jobs/cancel/", {"number": [*mine, ended, other, "x", "9" * 19, "9" * 5000]}, follow=True)
     assert "2 jobs asked to stop" in answer.content.decode()
     assert "has ended already" in answer.content.decode()
     assert set(Job.objects.filter(state=JobState.CANCELLED).values_list("number", flat=True)) == set(mine)
