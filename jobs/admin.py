@@ -70,6 +70,10 @@ class OwnerLoadAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     autocomplete_fields = ("owner",)
     readonly_fields = ("running", "queued")
 
+    def save_model(self, request: HttpRequest, obj: OwnerLoad, form: Any, change: bool) -> None:
+        """Only what was typed: the counts may have moved since the row was read."""
+        obj.save(update_fields=form.changed_data if change else None)
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
