@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from portal.local.postgres import Supervisor
 from portal.local.processes import Processes
 
@@ -73,10 +75,15 @@ class Installation:
 
 @contextlib.contextmanager
 def prepare() -> Iterator[Installation]:
-    """A fresh database and folders, and Django set up on them in this process. All of it is removed at the end."""
+    """A fresh database and folders, and Django set up on them in this process. All of it is removed at the end.
+
+    A database of DATABASE_URL's must be empty, for tables are emptied while we measure; what we made stays in it.
+    """
+    given = os.environ.get("DATABASE_URL")
+    if given:
+        _refuse_in_use(given)
     state = Path(tempfile.mkdtemp(prefix="slipway-bench-"))
     server = Supervisor(state / "postgres")
-    given = os.environ.get("DATABASE_URL")
     with contextlib.nullcontext() if given else server:
         os.environ |= {
             "DATABASE_URL": given or server.url,
@@ -103,6 +110,16 @@ def prepare() -> Iterator[Installation]:
             for alias in connections:
                 connections[alias].close_pool()  # type: ignore[attr-defined]
     shutil.rmtree(state, ignore_errors=True)
+
+
+def _refuse_in_use(url: str) -> None:
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()
+    if found and found[0]:
+        raise SystemExit(
+            "The database of DATABASE_URL holds tables, and measuring empties tables. Unset DATABASE_URL to measure on "
+            "a database made for it, or set it to an empty one."
+        )
 
 
 def app(slug: str, *, fields: int = 0, words: tuple[str, ...] = WORDS) -> Any:
