@@ -25,19 +25,22 @@ ORPHAN_GRACE = timedelta(minutes=10)
 
 
 def keep() -> bool:
-    """The hourly round, under an advisory lock; False when another worker is at it. Its last success is on the health page."""
+    """The hourly round, under an advisory lock. Its last success is on the health page.
+
+    False when it is to be tried again soon: another worker is at it, or there is more than one round takes.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('slipway.keep'))")
         if not cursor.fetchone()[0]:
             return False
         done = {
-            "uploads": uploads.purge_expired(),
+            "uploads": uploads.purge_expired(at_most=BATCH),
             "vaults": vaults.sweep(),
             "jobs": purge_old_jobs(),
             "keys": IdempotencyKey.objects.filter(created_at__lt=Now() - timedelta(days=IDEMPOTENCY_DAYS)).delete()[0],
         }
         Chore.objects.update_or_create(name="keep", defaults={"succeeded_at": Now(), "detail": done})
-    return True
+    return max(done["uploads"], done["jobs"]) < BATCH
 
 
 def purge_old_jobs() -> int:

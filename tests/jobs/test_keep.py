@@ -88,3 +88,15 @@ def test_retention_takes_files_and_logs_and_leaves_the_job_and_the_counters(
     load = OwnerLoad.objects.get(owner=owner)
     assert (load.queued, load.running) == (1, 0)
     assert waiting.tasks.get().state == TaskState.READY
+
+
+def test_a_round_that_was_full_asks_for_another_one_soon(
+    owner: User, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keep, "BATCH", 2)
+    for _ in range(3):
+        stages.settle(begun(make_job(owner), host), stages.Outcome(None, "Finished.", 0))
+    Job.objects.update(finished_at=timezone.now() - timedelta(days=3650))
+    assert keep.keep() is False
+    assert keep.keep() is True
+    assert not Job.objects.filter(purged_at=None).exists()
