@@ -16,7 +16,8 @@ from jobs.states import JobState
 from portal.people.models import User
 from tests.factories import make_job
 
-pytestmark = pytest.mark.django_db
+# The follower gives its connection back as it reads, which no open transaction survives.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def line(number: int) -> LogLine:
