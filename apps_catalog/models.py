@@ -95,7 +95,11 @@ class App(models.Model):
 
 
 class Version(models.Model):
-    """One immutable definition of an app: the author's text to the letter, and its sha256. State and image are all that move."""
+    """One immutable definition of an app: the author's text to the letter, and its sha256.
+
+    What moves is beside it: state, image, the curator's overlay, and what operators grant (`certified` and the profiles:
+    `runs_as_root`, `writable_root`, `outgoing_network`). `eula`, `help_html`, `url_template` are what its image brought.
+    """
 
     class State(models.TextChoices):
         DRAFT = "draft", "Draft"
@@ -120,6 +124,15 @@ class Version(models.Model):
     image_pinned = models.CharField(max_length=600, blank=True, editable=False)
     image_state = models.CharField(max_length=12, choices=ImageState, default=ImageState.UNKNOWN, editable=False)
     image_message = models.TextField(blank=True, editable=False)
+    overlay = models.JSONField(default=dict, blank=True, editable=False)  # the curator's, over the author's definition
+    overlay_digest = models.CharField(max_length=64, blank=True, editable=False)  # "" where there is none
+    certified = models.BooleanField(default=False, editable=False)
+    runs_as_root = models.BooleanField(default=False, editable=False)
+    writable_root = models.BooleanField(default=False, editable=False)
+    outgoing_network = models.BooleanField(default=False, editable=False)
+    eula = models.TextField(blank=True, editable=False)
+    help_html = models.TextField(blank=True, editable=False)  # as the image says it; cleaned when it is shown
+    url_template = models.TextField(blank=True, editable=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(null=True, blank=True)
@@ -137,3 +150,37 @@ class Version(models.Model):
     @staticmethod
     def digest_of(definition: str) -> str:
         return hashlib.sha256(definition.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class EulaAcceptance(models.Model):
+    """A person agreed to these very words of an app; other words are asked for anew."""
+
+    id: int
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="eula_acceptances")
+    eula_digest = models.CharField(max_length=64)
+    accepted_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "app", "eula_digest"], name="one_acceptance_of_the_same_words")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} agreed to {self.app}"
+
+
+class ImportRun(models.Model):
+    """An import of several definitions at once. `entries`: one object a file with path, ok, app, label, findings."""
+
+    id: int
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    at = models.DateTimeField(auto_now_add=True)
+    source = models.CharField(max_length=300, blank=True)
+    entries = models.JSONField(default=list)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+
+    def __str__(self) -> str:
+        return f"import of {len(self.entries)} files"

@@ -67,6 +67,16 @@ def words(name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
     return tuple(word for word in value.replace(",", " ").split() if word)
 
 
+def integers(name: str, *, minimum: int = 1, maximum: int = 2**31 - 1) -> tuple[int, ...]:
+    """Whole numbers divided by commas or blanks."""
+    found = words(name)
+    if any(not (word.isascii() and word.isdigit() and minimum <= int(word) <= maximum) for word in found):
+        raise ImproperlyConfigured(
+            f"{name} is {' '.join(found)!r}. Allowed: whole numbers from {minimum} to {maximum}."
+        )
+    return tuple(map(int, found))
+
+
 def secret(name: str, *, minimum: int = 32) -> str:
     """A secret of at least `minimum` characters, or "" where it is not set."""
     value = _raw(name) or ""

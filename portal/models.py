@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from portal.people.models import ApiToken, AuditEvent, Membership, Team, User
+from portal.people.models import AccountVariable, ApiToken, AuditEvent, Membership, Team, User
 
-__all__ = ["ApiToken", "AuditEvent", "Membership", "Team", "User"]
+__all__ = ["AccountVariable", "ApiToken", "AuditEvent", "Membership", "Team", "User"]

@@ -22,6 +22,8 @@ if not SECRET_KEY:
     if not DEBUG:
         raise ImproperlyConfigured("SECRET_KEY is not set. Set it to a random text of at least 32 characters.")
     SECRET_KEY = get_random_secret_key()
+SECRETS_KEY = env.secret("SECRETS_KEY") or SECRET_KEY
+SECRETS_KEY_OLD = env.words("SECRETS_KEY_OLD")
 PUBLIC_URL = env.text("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 ALLOWED_HOSTS = list(env.words("ALLOWED_HOSTS", ("127.0.0.1", "localhost", "[::1]")))
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
@@ -217,6 +219,7 @@ WORK_ROOT = Path(env.text("WORK_ROOT", str(STATE_DIR / "work"))).absolute()
 RUN_UID = env.integer("RUN_UID", 0)
 RUN_GID = env.integer("RUN_GID", 0)
 DOCKER_URL = env.text("DOCKER_HOST", "unix:///var/run/docker.sock")
+IDENTITY_IDS = env.integers("IDENTITY_IDS")
 REGISTRIES = env.words("REGISTRIES", ("docker.io",))
 JOBS_RUNNING_MAX = env.integer("JOBS_RUNNING_MAX", 20, minimum=1)
 JOBS_QUEUED_MAX = env.integer("JOBS_QUEUED_MAX", 500, minimum=1)
@@ -230,6 +233,9 @@ RESULTS_FILES_MAX = env.integer("RESULTS_FILES_MAX", 10_000, minimum=1)
 RESULTS_LIMIT_MIB = env.integer("RESULTS_LIMIT_MIB", 10_240, minimum=1)
 KEEP_DAYS = env.integer("KEEP_DAYS", 90, minimum=1)
 APPDEF_LIMIT_MIB = env.integer("APPDEF_LIMIT_MIB", 4, minimum=1)
+
+# Doors
+JARVICE_API = env.boolean("JARVICE_API", False)
 
 # REST
 REST_FRAMEWORK: dict[str, Any] = {

@@ -53,7 +53,6 @@ def environment(launch: Launch, site: Site) -> dict[str, str]:
         "USER": RUN_USER,
         "LOGNAME": RUN_USER,
         "RESULTS_DIR": RESULTS,
-        "JOB_NAME": site.job_name,
         "JOB_LABEL": launch.label,
     }
 

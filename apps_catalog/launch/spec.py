@@ -99,6 +99,10 @@ class Submission:
     vault_readonly: bool = False
     label: str = ""
     walltime_s: int | None = None
+    # What clients of a JARVICE send; the author's own identity goes before it.
+    identity: Mapping[str, Json] | None = None
+    # Other names of the machine type: filled in by the installation, never by clients.
+    machine_aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ class Launch:
 
 @dataclass(frozen=True)
 class MachineSize:
-    """What a plan must know of a machine type. GPUs are counted per node."""
+    """What a plan must know of a machine type. The slave figures are of each node but the first; None: as the master."""
 
     name: str
     cores: int
@@ -125,6 +129,8 @@ class MachineSize:
     pids: int = 1024
     disk_mib: int = 10240
     network: Literal["none", "bridge"] = "none"
+    slave_ram_mib: int | None = None
+    slave_gpus: int | None = None
 
 
 @dataclass(frozen=True)
@@ -138,14 +144,27 @@ class VaultMount:
 
 @dataclass(frozen=True)
 class Site:
-    """What the installation answers for one launch: image, machine, vault, user ids and time limits."""
+    """What the installation answers for one launch: image, machine, vault, user ids and time limits.
+
+    `user` is the name of whoever submits. `trusted`: the app is certified or theirs, so %APIURL%, %APIUSER% and
+    %APIKEY% are filled in. `account` names the account variables that have a value for them; the values themselves are
+    fetched when the job starts. The profiles (`runs_as_root`, `writable_root`) are an operator's grant to the version.
+    """
 
     image: str
     machine: MachineSize
     vault: VaultMount
     uid: int
     gid: int
-    job_name: str = ""
+    user: str = ""
+    username: str = "nimbix"
+    group: str = "nimbix"
+    api_url: str = ""
+    trusted: bool = False
+    account: frozenset[str] = frozenset()
+    runs_as_root: bool = False
+    writable_root: bool = False
+    url_template: str = ""
     walltime_default_s: int = 24 * 3600
     walltime_max_s: int = 7 * 24 * 3600
 
@@ -153,13 +172,25 @@ class Site:
 @dataclass(frozen=True)
 class PlanFile:
     """A file that the container finds at `path`: `text`, or the uploaded bytes named by `upload` (an upload id),
-    or the bytes that `base64` says."""
+    or the bytes that `base64` says. `late`: the text is written anew when the job starts, by `binding.bind`."""
 
     path: str
     text: str = ""
     upload: str = ""
     mode: int = 0o444
     base64: str = ""
+    late: bool = False
+
+
+@dataclass(frozen=True)
+class PlanVariable:
+    """One line of jobenv.sh. `authored`: the author's text, in which the tokens of one job are filled in at the start.
+    `account`: an account variable; its value is fetched at the start and never stored with the plan."""
+
+    name: str
+    value: str = ""
+    authored: bool = False
+    account: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,11 +211,19 @@ class PlanLimits:
     disk_mib: int
     walltime_s: int
     network: Literal["none", "bridge"]
+    slave_memory_mib: int = 0
+    slave_gpus: int = 0
 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What exactly will be executed. The preview is this plan; argv is a list to the end."""
+    """What exactly will be executed. The preview is this plan; argv is a list to the end.
+
+    `authored` are the indexes of words that are the author's text: the tokens that have a value of their own in each job
+    (%JOBNAME%, %RANDOM64%, %APIKEY%, ...) stay in them as written, and `binding.bind` fills them in when it starts. So
+    the plan is equal for equal submissions, and holds no secret. `expanded` are those of them that a shell in the
+    container expands. `cores` and `memory_mib` of the limits are of one node; there are `nodes` of them.
+    """
 
     image: str
     argv: tuple[str, ...]
@@ -195,6 +234,16 @@ class RunPlan:
     gid: int
     workdir: str
     limits: PlanLimits
+    username: str = "nimbix"
+    group: str = "nimbix"
+    authored: tuple[int, ...] = ()
+    expanded: tuple[int, ...] = ()
+    variables: tuple[PlanVariable, ...] = ()
+    nodes: int = 1
+    url: str = ""
+    verbose: bool = False
+    runs_as_root: bool = False
+    writable_root: bool = False
 
     def as_json(self) -> dict[str, Json]:
         """A dict of JSON types only; `from_json` gives an equal plan back."""
@@ -212,6 +261,16 @@ class RunPlan:
             gid=raw["gid"],
             workdir=raw["workdir"],
             limits=PlanLimits(**raw["limits"]),
+            username=raw["username"],
+            group=raw["group"],
+            authored=tuple(raw["authored"]),
+            expanded=tuple(raw["expanded"]),
+            variables=tuple(PlanVariable(**v) for v in raw["variables"]),
+            nodes=raw["nodes"],
+            url=raw["url"],
+            verbose=raw["verbose"],
+            runs_as_root=raw["runs_as_root"],
+            writable_root=raw["writable_root"],
         )
 
     @property
@@ -233,6 +292,7 @@ __all__ = [
     "PlanFile",
     "PlanLimits",
     "PlanMount",
+    "PlanVariable",
     "Reading",
     "RunPlan",
     "Site",

@@ -19,7 +19,11 @@ TAG = RegexValidator(r"\A[a-z0-9._-]+=[A-Za-z0-9._-]+\Z", "Write a tag as key=va
 
 
 class MachineType(models.Model):
-    """A named size. `requires` lists the tags (key=value) that a host must carry to serve it."""
+    """A named size. `requires` lists the tags (key=value) that a host must carry to serve it.
+
+    `aliases` are other names that definitions and clients may call it by. A job of several nodes has one master of
+    this size; the others (slaves) may have less memory and fewer GPUs. `nodes_max` is how many one job may take.
+    """
 
     class Network(models.TextChoices):
         NONE = "none", "None"
@@ -31,6 +35,12 @@ class MachineType(models.Model):
     cores = models.PositiveIntegerField(default=1, validators=[MinValueValidator(1)])
     ram_mib = models.PositiveIntegerField(default=1024, validators=[MinValueValidator(16)])
     gpus = models.PositiveIntegerField(default=0)
+    aliases = ArrayField(models.CharField(max_length=40, validators=[NAME]), default=list, blank=True)
+    slave_ram_mib = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(16)], help_text="Empty: as the master."
+    )
+    slave_gpus = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: as the master.")
+    nodes_max = models.PositiveIntegerField(default=1, validators=[MinValueValidator(1)])
     pids = models.PositiveIntegerField(default=1024, validators=[MinValueValidator(8)])
     disk_mib = models.PositiveIntegerField(default=10_240, validators=[MinValueValidator(1)])
     network = models.CharField(max_length=12, choices=Network, default=Network.NONE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import string
 import uuid
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -57,6 +59,11 @@ class Moving(models.Model):
         return self
 
 
+def job_code() -> str:
+    """Five capital letters and digits that tell jobs of one second apart in their names."""
+    return "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(5))
+
+
 class JobQuerySet(models.QuerySet["Job"]):
     def visible_to(self, user: User) -> JobQuerySet:
         """A person's own jobs, those shared with a team of theirs; operators see all."""
@@ -80,6 +87,13 @@ class Job(Moving):
     machine_type = models.ForeignKey("MachineType", on_delete=models.PROTECT, related_name="jobs")
     vault = models.ForeignKey("Vault", null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs")
     vault_readonly = models.BooleanField(default=False)
+    nodes = models.PositiveIntegerField(default=1)
+    code = models.CharField(max_length=5, default=job_code, editable=False)  # of its name
+    project = models.CharField(max_length=200, blank=True)
+    price_per_hour = models.DecimalField(
+        max_digits=10, decimal_places=4, default=0
+    )  # of one node, when it was submitted
+    pause_requested_at = models.DateTimeField(null=True)
     uploads: models.ManyToManyField[Any, Any] = models.ManyToManyField("Upload", blank=True, related_name="jobs")
     label = models.CharField(max_length=200, blank=True)
     priority = models.SmallIntegerField(default=0)
@@ -135,8 +149,8 @@ class Job(Moving):
 
     @property
     def name(self) -> str:
-        """What the program finds as JOB_NAME: one word, different for each job."""
-        return f"{self.created_at:%Y%m%d%H%M%S}-{self.number:05}-{self.version.app.slug}-{self.owner.username}"
+        """What the program finds as JOB_NAME, and JARVICE clients as the job's name: one word, different for each job."""
+        return f"{self.created_at:%Y%m%d%H%M%S}-{self.code}-{self.version.app.slug}-{self.owner.username}_s1"
 
     @property
     def terminal(self) -> bool:

@@ -26,11 +26,18 @@ class VaultQuerySet(models.QuerySet["Vault"]):
 
 
 class Vault(models.Model):
-    """Named storage of a person or a team, seen by a job as /data. `folder` is relative to VAULT_ROOT and made by us."""
+    """Named storage of a person or a team, seen by a job as /data.
+
+    FILE lies in `folder` (relative to VAULT_ROOT, made by us) or at `location` (an absolute path of an operator's).
+    BLOCK and BLOCK_ARRAY are FILE vaults that one job has at a time: `held_by`. OBJECT is a bucket of an S3 service.
+    """
 
     class Type(models.TextChoices):
         NONE = "NONE", "None"
         FILE = "FILE", "Files"
+        OBJECT = "OBJECT", "Object storage (S3)"
+        BLOCK = "BLOCK", "Block device (one job at a time)"
+        BLOCK_ARRAY = "BLOCK_ARRAY", "Block array (one job at a time)"
 
     id: int
     name = models.CharField(max_length=60, unique=True, validators=[VAULT_NAME])
@@ -40,6 +47,16 @@ class Vault(models.Model):
     )
     team = models.ForeignKey("portal.Team", null=True, blank=True, on_delete=models.CASCADE, related_name="vaults")
     folder = models.CharField(max_length=120, unique=True, editable=False)
+    location = models.CharField(max_length=500, blank=True, help_text="An absolute path, the same on all hosts.")
+    bucket = models.CharField(max_length=100, blank=True)
+    prefix = models.CharField(max_length=300, blank=True, help_text="Only objects below this are seen.")
+    endpoint = models.URLField(max_length=300, blank=True, help_text="Empty: Amazon S3.")
+    region = models.CharField(max_length=60, blank=True)
+    access_key = models.CharField(max_length=200, blank=True)
+    sealed_secret = models.TextField(blank=True, editable=False)  # portal.people.sealing opens it
+    held_by = models.ForeignKey(
+        "Job", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="held_vaults"
+    )
     quota_mib = models.PositiveIntegerField(
         null=True, blank=True, help_text="Empty: the installation's VAULT_QUOTA_MIB."
     )
@@ -62,6 +79,23 @@ class Vault(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("jobs:files", args=[self.name])
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether one job has it at a time, as a disk that is attached to one machine."""
+        return self.type in (self.Type.BLOCK, self.Type.BLOCK_ARRAY)
+
+
+class DefaultVault(models.Model):
+    """The vault that a person's launches take where nobody says which."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="default_vault"
+    )
+    vault = models.ForeignKey(Vault, on_delete=models.CASCADE, related_name="+")
+
+    def __str__(self) -> str:
+        return str(self.vault)
 
 
 class UploadQuerySet(models.QuerySet["Upload"]):

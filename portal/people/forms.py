@@ -14,6 +14,7 @@ SCOPE_WORDS = {
     "launch": "Launch: start and cancel jobs, change files",
     "curate": "Curate: import and publish apps",
     "operate": "Operate: drain hosts, change machine types",
+    "jarvice": "JARVICE: all that its clients do, with the key in addresses; nothing else of the API",
 }
 EXPIRIES = (("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In one year"), ("", "Never"))
 

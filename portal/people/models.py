@@ -11,7 +11,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
-SCOPES = ("read", "launch", "curate", "operate")
+SCOPES = ("read", "launch", "curate", "operate", "jarvice")
 
 
 class User(AbstractUser):
@@ -86,6 +86,7 @@ class ApiToken(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    job_number = models.BigIntegerField(null=True, editable=False, db_index=True)  # of this job alone; gone at its end
 
     objects = ApiTokenQuerySet.as_manager()
 
@@ -107,6 +108,31 @@ class ApiToken(models.Model):
             user=user, name=name, prefix=text[:10], hash=cls.hash_of(text), scopes=scopes, expires_at=expires_at
         )
         return token, text
+
+
+class AccountVariable(models.Model):
+    """A value that operators set for a person or a team, and that definitions may ask for by its name (`variables`)."""
+
+    id: int
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="account_variables")
+    team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.CASCADE, related_name="account_variables")
+    name = models.CharField(max_length=200)
+    sealed = models.TextField(editable=False)  # portal.people.sealing opens it
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(user=None, team__isnull=False) | models.Q(user__isnull=False, team=None),
+                name="account_variable_of_a_person_or_a_team",
+            ),
+            models.UniqueConstraint(fields=["user", "name"], name="one_account_variable_a_person"),
+            models.UniqueConstraint(fields=["team", "name"], name="one_account_variable_a_team"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class AuditEvent(models.Model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import timedelta
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -16,8 +17,9 @@ ROLE_OF_SCOPE = {"curate": "curates", "operate": "operates"}
 
 
 def scopes_for(user: User) -> tuple[str, ...]:
-    """The scopes this person may hand to a token: curate and operate only with the role."""
-    return tuple(scope for scope in SCOPES if scope not in ROLE_OF_SCOPE or getattr(user, ROLE_OF_SCOPE[scope]))
+    """The scopes this person may hand to a token: curate and operate only with the role, jarvice where that door is open."""
+    open_doors = SCOPES if settings.JARVICE_API else tuple(scope for scope in SCOPES if scope != "jarvice")
+    return tuple(scope for scope in open_doors if scope not in ROLE_OF_SCOPE or getattr(user, ROLE_OF_SCOPE[scope]))
 
 
 def issue(

@@ -69,11 +69,11 @@ def test_a_plan_has_the_environment_mounts_and_limits_of_its_site() -> None:
     vault = VaultMount("mine", "FILE", readonly=True)
     made = plan(
         launch(read(definition()), {}, label=" trial "),
-        site(machine=size, vault=vault, uid=1001, gid=1002, job_name="20260101000000-ABCDE-app-me_s1"),
+        site(machine=size, vault=vault, uid=1001, gid=1002),
     )
     assert made.env == {
         "HOME": "/home/slipway", "USER": "slipway", "LOGNAME": "slipway", "RESULTS_DIR": "/results",
-        "JOB_NAME": "20260101000000-ABCDE-app-me_s1", "JOB_LABEL": "trial",
+        "JOB_LABEL": "trial",
     }  # fmt: skip
     assert made.mounts == (
         PlanMount("home", "/home/slipway"),
