@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from apps_catalog.launch.binding import JobValues
 from apps_catalog.launch.jobfiles import GROUP, PASSWD
+from apps_catalog.launch.plan import needs_api_key
 from apps_catalog.launch.spec import AccountVariable, RunPlan
 from apps_catalog.services import spec_of
 from jobs.models import Job
@@ -27,7 +28,6 @@ from portal.people import account_variables, sealing, tokens
 
 ALPHABET = string.ascii_letters + string.digits
 UNBIASED = 256 - 256 % len(ALPHABET)  # bytes from here on would make some letters likelier than others
-API_KEY = "%APIKEY%"
 PASSWORD_LETTERS = 16
 KEY_LETTERS = 43  # 256 bits
 KEY_MARGIN = timedelta(hours=1)  # beyond the time limit: for the start, the grace, and clocks that differ
@@ -66,14 +66,9 @@ def trusted(job: Job) -> bool:
     return job.version.certified or job.version.app.created_by_id == job.owner_id
 
 
-def asks_for_key(plan: RunPlan) -> bool:
-    texts = [plan.argv[index] for index in plan.authored] + [plan.url]
-    return any(API_KEY in text for text in (*texts, *(v.value for v in plan.variables if v.authored)))
-
-
 def _api_key(job: Job, plan: RunPlan) -> str:
     """A key for the JARVICE door that ends with the job; "" where the author asks for none, or may not have it."""
-    if not asks_for_key(plan) or not trusted(job):
+    if not needs_api_key(plan) or not trusted(job):
         return ""
     text = f"slw_{letters(job, 'api key', KEY_LETTERS)}"
     seconds = plan.limits.walltime_s + settings.STOP_GRACE_S

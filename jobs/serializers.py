@@ -94,7 +94,9 @@ class JobRead(serializers.ModelSerializer[Job]):
     parameters = serializers.DictField()
     retry_of = serializers.IntegerField(source="retry_of_id", allow_null=True)
     duration_s = serializers.SerializerMethodField(help_text="From start to end; null before it has ended.")
-    cost = serializers.SerializerMethodField(help_text="Price of a node at submission x nodes x hours, so far or in all.")
+    cost = serializers.SerializerMethodField(
+        help_text="Price of a node at submission x nodes x hours, so far or in all."
+    )
     links = serializers.SerializerMethodField()
 
     class Meta:

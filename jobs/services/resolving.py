@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from apps_catalog.launch.account import missing_variables
+from apps_catalog.launch.conditions import present_parameters
 from apps_catalog.launch.identity import identity_of
 from apps_catalog.launch.machines import fits
 from apps_catalog.launch.parameters import File, UnfitError
@@ -199,7 +200,7 @@ def _pointer(key: str) -> str:
 
 def _check_files(command: Command, submission: Submission, vault: Vault | None, faults: list[Fault]) -> None:
     """Each file that is named must be in the vault now: told here, not minutes later by the program."""
-    for key, parameter in command.parameters.items():
+    for key, parameter in present_parameters(command, submission.parameters).items():
         value = submission.parameters.get(key)
         if not isinstance(parameter, File) or not isinstance(value, str) or not value.strip():
             continue
@@ -219,7 +220,7 @@ def _check_files(command: Command, submission: Submission, vault: Vault | None, 
 
 
 def _check_uploads(owner: User, command: Command, submission: Submission, faults: list[Fault]) -> None:
-    for key, parameter in command.parameters.items():
+    for key, parameter in present_parameters(command, submission.parameters).items():
         value = submission.parameters.get(key)
         if not isinstance(parameter, UploadParameter) or not isinstance(value, dict):
             continue
