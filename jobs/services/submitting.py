@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -89,28 +90,16 @@ def submit(
         resolved, launch = _judge(owner, version, submission)
         launch = _store_inline_uploads(owner, launch)
         resolved = dataclasses.replace(resolved, uploads=resolved.uploads | _upload_ids(launch))
-        plan = make_plan(launch, resolved.site)
         job = Job(
             owner=owner,
             team=team,
             version=version,
-            command=launch.command.key,
-            parameters=_as_given(submission.parameters, launch),
-            machine_type=resolved.machine,
-            vault=resolved.vault,
-            vault_readonly=submission.vault_readonly,
-            label=launch.label,
             priority=priority,
-            nodes=launch.nodes,
-            identity=_identity(launch, submission),
             project=project,
-            price_per_hour=resolved.machine.price_per_hour,
-            walltime_s=plan.limits.walltime_s,
             notify=notify and settings.MAIL_ENABLED,
             rerun_safe=rerun_safe,
-            plan=plan.as_json(),
-            plan_digest=plan.digest,
             retry_of=retry_of,
+            **_asked_for(launch, resolved, submission),
         )
         _write(job, resolved, via)
         if key:
@@ -179,6 +168,25 @@ def _store_inline_uploads(owner: User, launch: Launch) -> Launch:
             sent = from_base64(owner=owner, name=name, text=values[key], limit_bytes=limit)
             values[key] = {"upload": str(once(sent).pk)}
     return dataclasses.replace(launch, values=values)
+
+
+def _asked_for(launch: Launch, resolved: Resolved, submission: Submission) -> dict[str, Any]:
+    """The columns of a job that say what is run, and at which price."""
+    plan = make_plan(launch, resolved.site)
+    return {
+        "command": launch.command.key,
+        "parameters": _as_given(submission.parameters, launch),
+        "machine_type": resolved.machine,
+        "nodes": launch.nodes,
+        "price_per_hour": resolved.machine.price_per_hour,
+        "vault": resolved.vault,
+        "vault_readonly": submission.vault_readonly,
+        "identity": _identity(launch, submission),
+        "label": launch.label,
+        "walltime_s": plan.limits.walltime_s,
+        "plan": plan.as_json(),
+        "plan_digest": plan.digest,
+    }
 
 
 def _identity(launch: Launch, submission: Submission) -> dict[str, Json]:
