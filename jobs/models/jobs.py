@@ -156,6 +156,10 @@ class Job(Moving):
     def terminal(self) -> bool:
         return self.state in JOB_TERMINAL
 
+    @property
+    def paused(self) -> bool:
+        return self.pause_requested_at is not None and not self.terminal
+
 
 class Task(Moving):
     """One unit of a stage; it occupies one slot. `attempt_number` is the fencing token of the attempt in force."""
