@@ -1,4 +1,4 @@
-"""Containers by Docker Engine. The only module that speaks to the engine; what it asks for is in docker_config."""
+"""Containers by Docker Engine. Only it and docker_networks speak to the engine; what it asks for is in docker_config."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from docker import APIClient
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.utils import kwargs_from_env
 
-from jobs.runtimes import references
+from jobs.runtimes import docker_networks, references
 from jobs.runtimes.base import (
     ContainerSpec,
     Exited,
@@ -50,17 +50,24 @@ _FINAL = (
 )
 
 
-class DockerRuntime:
+class DockerRuntime(docker_networks.PrivateNetworks):
     """Thread-safe. `base_url` None means DOCKER_HOST (with its TLS variables), else the default socket.
 
     No connection is made before the first call, so a worker can start while the engine is away.
     """
 
-    def __init__(self, base_url: str | None = None, *, registries: tuple[str, ...] = ("docker.io",)) -> None:
+    def __init__(
+        self,
+        base_url: str | None = None,
+        *,
+        registries: tuple[str, ...] = ("docker.io",),
+        networks: str = docker_networks.DEFAULT_POOL,
+    ) -> None:
         self._options: dict[str, Any] = {"base_url": base_url} if base_url else {**kwargs_from_env()}
         self.url: str = self._options.get("base_url") or f"unix://{DEFAULT_SOCKET}"
         self._socket = self.url.removeprefix("unix://")
         self._registries = registries
+        super().__init__(networks)
         self._lock = threading.Lock()
         self._clients: tuple[_Client, _Client] | None = None
 
@@ -114,6 +121,7 @@ class DockerRuntime:
     def _start(self, spec: ContainerSpec, handle: Handle) -> None:
         with self._engine():
             try:
+                self._join(spec, handle.id)
                 self._call.start(handle.id)
             except APIError as error:
                 if not isinstance(error, NotFound) or "no such container" not in _words(error).lower():
@@ -128,6 +136,8 @@ class DockerRuntime:
                 code="disk_full",
                 retry=True,
             ) from error
+        if f"network {docker_networks.OUTGOING} not found" in words:
+            raise docker_networks.no_way_out(spec.name) from error
         hint = ""
         if "could not select device driver" in words:
             hint = " Install the NVIDIA Container Toolkit on this host."
@@ -185,11 +195,28 @@ class DockerRuntime:
         return f"The program could not be started: {words}. Is it in the image?"
 
     def stop(self, handle: Handle, grace_s: float) -> None:
+        self.resume(handle)
         with self._engine():
             try:
                 self._call.stop(_ref(handle), timeout=math.ceil(max(0.0, grace_s)))
             except NotFound:
                 return
+
+    def pause(self, handle: Handle) -> None:
+        self._turn(handle, "pause", "already paused", "not running")
+
+    def resume(self, handle: Handle) -> None:
+        self._turn(handle, "unpause", "not paused", "not running")
+
+    def _turn(self, handle: Handle, what: str, *done: str) -> None:
+        with self._engine():
+            try:
+                getattr(self._call, what)(_ref(handle))
+            except NotFound:
+                return
+            except APIError as error:
+                if not any(words in _words(error) for words in done):
+                    raise
 
     def remove(self, handle: Handle) -> None:
         with self._engine():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from jobs.runtimes import docker_networks
 from jobs.runtimes.base import ContainerSpec, Mount, RuntimeFault, Tmpfs, refuse_unsound
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
@@ -34,6 +35,7 @@ def container_config(spec: ContainerSpec, *, socket: str = DEFAULT_SOCKET) -> di
     _refuse_host_mounts(spec, socket)
     return {
         "Image": spec.image,
+        "Hostname": spec.hostname,  # where it is empty, the engine takes the container's id
         "Entrypoint": list(spec.argv),
         "Cmd": [],
         "Env": [f"{name}={value}" for name, value in spec.env.items()],
@@ -49,6 +51,7 @@ def container_config(spec: ContainerSpec, *, socket: str = DEFAULT_SOCKET) -> di
         "StopSignal": "SIGTERM",
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": host_config(spec),
+        "NetworkingConfig": {"EndpointsConfig": docker_networks.endpoints(spec)},
     }
 
 
@@ -61,7 +64,8 @@ def host_config(spec: ContainerSpec) -> dict[str, Any]:
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges:true"],
         "ReadonlyRootfs": True,
-        "NetworkMode": spec.network,
+        "NetworkMode": docker_networks.network_mode(spec),
+        "Dns": docker_networks.dns(spec),
         "PublishAllPorts": False,
         "IpcMode": "private",
         "CgroupnsMode": "private",

@@ -63,7 +63,11 @@ def resolve(
             gpus=machine.gpus,
             pids=machine.pids,
             disk_mib=machine.disk_mib,
-            network="bridge" if machine.network == MachineType.Network.BRIDGE else "none",
+            network="outgoing"
+            if version.outgoing_network or machine.network == MachineType.Network.OUTGOING
+            else "none",
+            slave_ram_mib=machine.slave_ram_mib,
+            slave_gpus=machine.slave_gpus,
         ),
         vault=VaultMount(vault.name, "FILE", submission.vault_readonly) if vault else VaultMount("", "NONE"),
         uid=uid,
