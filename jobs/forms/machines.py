@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from fnmatch import fnmatchcase
 
+from apps_catalog.launch.machines import fits
 from apps_catalog.launch.spec import Command, LaunchSpec
 from jobs.placement import MachineState
 
@@ -43,9 +43,9 @@ class MachineRow:
 
 
 def fitting(spec: LaunchSpec, command: Command, states: Iterable[MachineState]) -> list[MachineState]:
-    """The machine types whose name matches a pattern of the command's (or else the app's)."""
+    """The machine types whose name, or one of its aliases, matches a pattern of the command's (or else the app's)."""
     globs = spec.machines_of(command)
-    return [state for state in states if any(fnmatchcase(state.machine.name, glob) for glob in globs)]
+    return [state for state in states if fits(globs, (state.machine.name, *state.machine.aliases))]
 
 
 def preferred(states: Iterable[MachineState]) -> str:

@@ -9,34 +9,26 @@ from __future__ import annotations
 import ipaddress
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from typing import Any
 
 from docker.errors import APIError, NotFound
 
 from jobs.runtimes.base import ContainerSpec, RuntimeFault
+from jobs.runtimes.docker_config import network_mode
+from jobs.runtimes.docker_engine import Engine, words_of
 
-OUTGOING = "slipway-outgoing"  # portal/local/network.sh makes it
 DEFAULT_POOL = "172.30.0.0/15"
 _RESERVED = 4  # the subnet's own address, the gateway's, broadcast, and one to spare
 _LONGEST_PREFIX = 28
-_NO_DNS = "127.0.0.1"  # of the container itself: names of the outside are asked of nobody
 
 
-class PrivateNetworks:
+class PrivateNetworks(Engine):
     """The part of a DockerRuntime that makes and forgets networks."""
 
-    def __init__(self, pool: str) -> None:
+    def __init__(self, base_url: str | None, pool: str) -> None:
+        super().__init__(base_url)
         self._pool = pool
         self._choosing = threading.Lock()  # two that choose at once would choose the same subnet
-
-    @property
-    def _call(self) -> Any:
-        raise NotImplementedError
-
-    def _engine(self) -> AbstractContextManager[None]:
-        """Turns the client's faults into RuntimeFault."""
-        raise NotImplementedError
 
     def make_network(self, name: str, labels: Mapping[str, str], *, size: int) -> None:
         with self._engine(), self._choosing:
@@ -50,9 +42,10 @@ class PrivateNetworks:
                 try:
                     self._call.create_network(**network_config(name, labels, subnet))
                 except APIError as error:
-                    if "overlap" in str(error.explanation).lower():  # another process has just taken it
+                    if "overlap" in words_of(error).lower():  # another process has just taken it
                         continue
-                    raise
+                    said = f"The private network {name!r} was not made: {words_of(error)}."
+                    raise RuntimeFault(said, code="start_refused", retry=True) from error
                 return
             raise _no_room(name, self._pool)
 
@@ -62,6 +55,9 @@ class PrivateNetworks:
                 self._call.remove_network(name)
             except NotFound:
                 return
+            except APIError as error:
+                said = f"The network {name!r} was not removed: {words_of(error)}."
+                raise RuntimeFault(said, code="network_busy", retry=True) from error
 
     def owned_networks(self, label: str, value: str) -> list[str]:
         with self._engine():
@@ -89,23 +85,6 @@ def network_config(name: str, labels: Mapping[str, str], subnet: ipaddress.IPv4N
         "options": {"com.docker.network.bridge.inhibit_ipv4": "true"},
         "labels": dict(labels),
     }
-
-
-def network_mode(spec: ContainerSpec) -> str:
-    """The network a container is created on. With a way out that is it, and the private one is joined before the start."""
-    if spec.network == "outgoing":
-        return OUTGOING
-    return spec.private_network or "none"
-
-
-def endpoints(spec: ContainerSpec) -> dict[str, Any]:
-    """How it is found on the network it is created on."""
-    return {spec.private_network: {"Aliases": [spec.hostname]}} if network_mode(spec) == spec.private_network else {}
-
-
-def dns(spec: ContainerSpec) -> list[str]:
-    """The engine's own resolver knows the names of a private network, and some engines ask the host's about all others."""
-    return [_NO_DNS] if spec.private_network and spec.network == "none" else []
 
 
 def subnets(pool: str, size: int, taken: Iterable[str]) -> Iterator[ipaddress.IPv4Network]:

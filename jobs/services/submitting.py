@@ -11,6 +11,8 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import connection, transaction
 
+from apps_catalog.launch.document import text_fault
+from apps_catalog.launch.identity import IDENTITY_KEYS
 from apps_catalog.launch.parameters import File
 from apps_catalog.launch.parameters import Upload as UploadParameter
 from apps_catalog.launch.plan import plan as make_plan
@@ -29,9 +31,11 @@ from jobs.events import record
 from jobs.models import IdempotencyKey, Job, MachineType, Task, Upload
 from jobs.services.resolving import Resolved, resolve
 from jobs.states import JobState, Stage
-from jobs.uploads import from_base64
+from jobs.uploads import from_base64, once
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people.models import Team, User
+
+PROJECT_MAX = 200
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ def submit(
     body_digest: str = "",
     via: str = "web",
     retry_of: Job | None = None,
+    project: str = "",
 ) -> Submitted:
     """Accept a submission as a job, whole or not at all.
 
@@ -73,6 +78,7 @@ def submit(
     """
     if not App.objects.visible_to(owner).filter(pk=version.app_id).exists():
         raise NotFound("There is no such app, or it is not yours to see.")
+    _check_project(project)
     with transaction.atomic():
         if key:
             _serialise(owner, key)
@@ -95,6 +101,10 @@ def submit(
             vault_readonly=submission.vault_readonly,
             label=launch.label,
             priority=priority,
+            nodes=launch.nodes,
+            identity=_identity(launch, submission),
+            project=project,
+            price_per_hour=resolved.machine.price_per_hour,
             walltime_s=plan.limits.walltime_s,
             notify=notify and settings.MAIL_ENABLED,
             rerun_safe=rerun_safe,
@@ -127,7 +137,8 @@ def _judge(owner: User, version: Version, submission: Submission) -> tuple[Resol
     spec = spec_of(version)
     resolved, faults = resolve(owner=owner, version=version, spec=spec, submission=submission)
     if resolved is not None:
-        submission = dataclasses.replace(submission, machine=resolved.machine.name)
+        aliases = tuple(resolved.machine.aliases)
+        submission = dataclasses.replace(submission, machine=resolved.machine.name, machine_aliases=aliases)
     judged = validate(spec, submission)
     if isinstance(judged, list):
         faults = [*judged, *(f for f in faults if f.pointer not in {other.pointer for other in judged})]
@@ -165,8 +176,21 @@ def _store_inline_uploads(owner: User, launch: Launch) -> Launch:
         if isinstance(parameter, UploadParameter) and isinstance(values.get(key), str) and values[key]:
             name = parameter.target.rsplit("/", 1)[-1]
             limit = parameter.size or settings.UPLOAD_LIMIT_MIB * 2**20
-            values[key] = {"upload": str(from_base64(owner=owner, name=name, text=values[key], limit_bytes=limit).pk)}
+            sent = from_base64(owner=owner, name=name, text=values[key], limit_bytes=limit)
+            values[key] = {"upload": str(once(sent).pk)}
     return dataclasses.replace(launch, values=values)
+
+
+def _identity(launch: Launch, submission: Submission) -> dict[str, Json]:
+    """What was sent of one, for running again; nothing where the author's own went before it unread."""
+    sent = submission.identity if launch.spec.identity is None else None
+    return {key: sent[key] for key in sorted(IDENTITY_KEYS) if key in sent} if sent else {}
+
+
+def _check_project(project: str) -> None:
+    if len(project) > PROJECT_MAX or text_fault(project):
+        said = text_fault(project) or f"must have at most {PROJECT_MAX} characters"
+        raise Invalid("1 thing to fix before launching.", faults=[Fault("/project", "text", said)])
 
 
 def _upload_ids(launch: Launch) -> frozenset[str]:
