@@ -163,7 +163,7 @@ class MachineSize:
     gpus: int = 0
     pids: int = 1024
     disk_mib: int = 10240
-    network: Literal["none", "bridge"] = "none"
+    network: Literal["none", "outgoing"] = "none"
     slave_ram_mib: int | None = None
     slave_gpus: int | None = None
 
@@ -245,7 +245,7 @@ class PlanLimits:
     pids: int
     disk_mib: int
     walltime_s: int
-    network: Literal["none", "bridge"]
+    network: Literal["none", "outgoing"]
     slave_memory_mib: int = 0
     slave_gpus: int = 0
 

@@ -159,6 +159,10 @@ class Job(Moving):
     def terminal(self) -> bool:
         return self.state in JOB_TERMINAL
 
+    @property
+    def paused(self) -> bool:
+        return self.pause_requested_at is not None and not self.terminal
+
     def cost(self, now: datetime) -> Decimal:
         """What it has cost from its start to its end, or so far: the price of a node at submission, its nodes, its hours."""
         if self.started_at is None:

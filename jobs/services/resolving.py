@@ -61,7 +61,7 @@ def resolve(
         return None, faults
     site = Site(
         image=version.image_pinned or version.image,
-        machine=_size(machine),
+        machine=_size(machine, version),
         vault=VaultMount(vault.name, "FILE", submission.vault_readonly) if vault else VaultMount("", "NONE"),
         uid=who.uid,
         gid=who.gid,
@@ -80,7 +80,8 @@ def resolve(
     return Resolved(machine, vault, site), faults
 
 
-def _size(machine: MachineType) -> MachineSize:
+def _size(machine: MachineType, version: Version) -> MachineSize:
+    outgoing = version.outgoing_network or machine.network == MachineType.Network.OUTGOING
     return MachineSize(
         name=machine.name,
         cores=machine.cores,
@@ -88,7 +89,7 @@ def _size(machine: MachineType) -> MachineSize:
         gpus=machine.gpus,
         pids=machine.pids,
         disk_mib=machine.disk_mib,
-        network="bridge" if machine.network == MachineType.Network.BRIDGE else "none",
+        network="outgoing" if outgoing else "none",
         slave_ram_mib=machine.slave_ram_mib,
         slave_gpus=machine.slave_gpus,
     )

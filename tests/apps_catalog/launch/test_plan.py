@@ -65,7 +65,7 @@ def test_variables_and_uploads_are_not_on_the_command_line() -> None:
 
 
 def test_a_plan_has_the_environment_mounts_and_limits_of_its_site() -> None:
-    size = MachineSize("gpu1", cores=8, ram_mib=4096, gpus=1, pids=99, disk_mib=5, network="bridge")
+    size = MachineSize("gpu1", cores=8, ram_mib=4096, gpus=1, pids=99, disk_mib=5, network="outgoing")
     vault = VaultMount("mine", "FILE", readonly=True)
     made = plan(
         launch(read(definition()), {}, label=" trial "),
@@ -83,7 +83,7 @@ def test_a_plan_has_the_environment_mounts_and_limits_of_its_site() -> None:
     )
     limits = made.limits
     assert (limits.cores, limits.memory_mib, limits.gpus, limits.pids) == (8, 4096, 1, 99)
-    assert (limits.disk_mib, limits.network) == (5, "bridge")
+    assert (limits.disk_mib, limits.network) == (5, "outgoing")
     assert (made.uid, made.gid, made.workdir, made.image) == (1001, 1002, "/home/nimbix", "image")
     assert RunPlan.from_json(made.as_json()) == made
 

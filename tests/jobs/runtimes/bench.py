@@ -79,5 +79,11 @@ UNSOUND: list[tuple[dict[str, Any], str]] = [
     ({"cores": 0.0}, "too small"),
     ({"pids": 0}, "too small"),
     ({"pids": -1}, "too small"),
+    ({"network": "host"}, "none or outgoing"),
+    ({"network": "bridge"}, "none or outgoing"),
+    ({"hostname": "Node 1"}, "no name for a host"),
+    ({"hostname": "-"}, "no name for a host"),
+    ({"private_network": "job"}, "no name for a host"),
+    ({"private_network": "../job", "hostname": "node1"}, "no name for a network"),
     ({"memory_mib": 0}, "too small"),
 ]

@@ -26,4 +26,6 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     yield made
     for handle in runtime.owned(LABEL, made.mark):
         runtime.remove(handle)
+    for name in runtime.owned_networks(LABEL, made.mark):
+        runtime.remove_network(name)
     runtime.close()
