@@ -36,7 +36,7 @@ def usage(vault: Vault) -> int:
     The row is locked meanwhile: a file that is counted (`reserved`) but not yet shown would be forgotten here.
     """
     with transaction.atomic():
-        Vault.objects.select_for_update().only("pk").get(pk=vault.pk)
+        Vault.objects.select_for_update(no_key=True).only("pk").get(pk=vault.pk)
         total = _walked(vault)
         Vault.objects.filter(pk=vault.pk).update(used_bytes=total)
     vault.used_bytes = total

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import Error, connection
 from django.db.models.functions import Now
 
-from jobs import claim, collect, limits, placement
+from jobs import claim, collect, limits, placement, vault_locks
 from jobs.execute import Tended
 from jobs.logs import FLUSH_S
 from jobs.models import Attempt, Host
@@ -108,7 +108,7 @@ class Watcher:
             elif over_time:
                 limit = timedelta(seconds=attempt.attempt.walltime_s)
                 self._stop(attempt, FailureClass.TIMEOUT, f"It ran into its time limit of {limit}.")
-        placement.wake(limits.put_right())
+        placement.wake(limits.put_right() | vault_locks.put_right())
         if not self.leaving.is_set() and not self.engine_fault:
             for machine_id in claim.ready_types(self._machine_ids):
                 self._on_work(machine_id)

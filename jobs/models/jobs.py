@@ -184,6 +184,8 @@ class Task(Moving):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     priority = models.SmallIntegerField(default=0)
     ready_at = models.DateTimeField(db_default=Now())  # not claimed before: backoff after an infra failure
+    # HELD until this vault, which one job has at a time, comes to its job; limits of the owner are another matter.
+    waits_for = models.ForeignKey("Vault", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     host = models.ForeignKey("Host", null=True, on_delete=models.PROTECT, related_name="tasks")
     attempt_number = models.PositiveIntegerField(default=0)
     infra_retries = models.PositiveSmallIntegerField(default=0)
@@ -194,6 +196,7 @@ class Task(Moving):
     owner_id: int
     host_id: int | None
     machine_type_id: int
+    waits_for_id: int | None
 
     class Meta:
         ordering: ClassVar = ["job", "stage", "index"]
@@ -211,6 +214,7 @@ class Task(Moving):
                 condition=Q(state=TaskState.HELD),
             ),
             models.Index(fields=["owner"], name="task_ready_owner", condition=Q(state=TaskState.READY)),
+            models.Index(fields=["waits_for", "job"], name="task_turn", condition=Q(waits_for__isnull=False)),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["job", "stage", "index"], name="one_task_an_index"),

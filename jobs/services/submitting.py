@@ -27,11 +27,11 @@ from apps_catalog.launch.spec import (
 from apps_catalog.launch.validate import validate
 from apps_catalog.models import App, Version
 from apps_catalog.services import not_launchable, spec_of
-from jobs import limits, placement
+from jobs import limits, placement, vault_locks
 from jobs.events import record
 from jobs.models import IdempotencyKey, Job, MachineType, Task, Upload
 from jobs.services.resolving import Resolved, resolve
-from jobs.states import JobState, Stage
+from jobs.states import JobState, Stage, TaskState
 from jobs.uploads import from_base64, once
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people.models import Team, User
@@ -218,6 +218,7 @@ def _as_given(parameters: Mapping[str, Json], launch: Launch) -> dict[str, Json]
 
 def _write(job: Job, resolved: Resolved, via: str) -> None:
     """The rows of a job: it, its first tasks, the first event. Its tasks begin HELD when the owner has no room."""
+    in_turn = vault_locks.enter(job.vault)
     load = limits.lock(job.owner_id)
     first = limits.accept(load)
     job.state = JobState.QUEUED
@@ -232,9 +233,12 @@ def _write(job: Job, resolved: Resolved, via: str) -> None:
         job=job,
         stage=Stage.RUN,
         index=0,
-        state=first,
+        state=TaskState.HELD if in_turn else first,
+        waits_for=job.vault if in_turn else None,
         machine_type=resolved.machine,
         owner_id=job.owner_id,
         priority=job.priority,
     )
     record(job.number, "submitted", f"Submitted by {job.owner.username} ({via}).")
+    if in_turn:
+        vault_locks.turn(job.vault_id)
