@@ -87,6 +87,7 @@ def rerun(*, job: Job, actor: User) -> Job:
         rerun_safe=job.rerun_safe,
         via="re-run",
         retry_of=job,
+        project=job.project,
     )
     return made.job
 

@@ -27,6 +27,7 @@ from apps_catalog.services import not_launchable, spec_of
 from jobs import limits, placement
 from jobs.events import record
 from jobs.models import IdempotencyKey, Job, MachineType, Task, Upload
+from jobs.services import batches
 from jobs.services.resolving import Resolved, resolve
 from jobs.states import JobState, Stage
 from jobs.uploads import from_base64
@@ -65,13 +66,14 @@ def submit(
     body_digest: str = "",
     via: str = "web",
     retry_of: Job | None = None,
+    project: str = "",
 ) -> Submitted:
     """Accept a submission as a job, whole or not at all.
 
     With a `key`, the same key and body give the first job again. Raises Invalid with every fault, Full at the limit of
     queued jobs, Conflict where the version can't be launched, NotFound where the app is not the owner's to see.
     """
-    if not App.objects.visible_to(owner).filter(pk=version.app_id).exists():
+    if not batches.runs_scripts(version.app) and not App.objects.visible_to(owner).filter(pk=version.app_id).exists():
         raise NotFound("There is no such app, or it is not yours to see.")
     with transaction.atomic():
         if key:
@@ -101,6 +103,7 @@ def submit(
             plan=plan.as_json(),
             plan_digest=plan.digest,
             retry_of=retry_of,
+            project=project,
         )
         _write(job, resolved, via)
         if key:
