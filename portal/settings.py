@@ -272,11 +272,17 @@ LOG_LEVEL = env.text("LOG_LEVEL", "INFO", allowed=("DEBUG", "INFO", "WARNING", "
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"without_query": {"()": "portal.logs.WithoutQuery"}},
     "formatters": {"line": {"()": "portal.logs.formatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
-        "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "django.server": {
+            "handlers": ["stderr"],
+            "level": "WARNING",
+            "propagate": False,
+            "filters": ["without_query"],
+        },
         "dramatiq": {"level": "WARNING"},
         "urllib3": {"level": "WARNING"},
     },

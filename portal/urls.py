@@ -13,6 +13,7 @@ urlpatterns = [
     path("accounts/", include("portal.people.entrance_urls")),
     path("account/", include("portal.people.urls")),
     path("admin/", admin.site.urls),
+    path("api/", include("jobs.jarvice.urls")),
     path("api/", include("portal.api.urls")),
     path("", include("apps_catalog.urls")),
     path("", include("jobs.urls")),

@@ -30,6 +30,7 @@ from apps_catalog.services import not_launchable, spec_of
 from jobs import limits, placement, vault_locks
 from jobs.events import record
 from jobs.models import IdempotencyKey, Job, MachineType, Task, Upload
+from jobs.services import batches
 from jobs.services.resolving import Resolved, resolve
 from jobs.states import JobState, Stage, TaskState
 from jobs.uploads import from_base64, once
@@ -77,7 +78,7 @@ def submit(
     With a `key`, the same key and body give the first job again. Raises Invalid with every fault, Full at the limit of
     queued jobs, Conflict where the version can't be launched, NotFound where the app is not the owner's to see.
     """
-    if not App.objects.visible_to(owner).filter(pk=version.app_id).exists():
+    if not batches.runs_scripts(version.app) and not App.objects.visible_to(owner).filter(pk=version.app_id).exists():
         raise NotFound("There is no such app, or it is not yours to see.")
     _check_project(project)
     with transaction.atomic():
