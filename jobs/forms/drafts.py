@@ -16,6 +16,7 @@ from apps_catalog.launch.findings import Finding
 from apps_catalog.launch.positions import Positions, find_positions
 from apps_catalog.launch.spec import Command, Fault, Json, LaunchSpec, Submission
 from apps_catalog.launch.walltime import parse_walltime
+from jobs.forms.conditions import absent, as_sent
 from jobs.forms.inputs import inputs_of
 from jobs.forms.widgets import PREFIX, widget_of
 
@@ -188,11 +189,14 @@ def read_body(body: Mapping[str, Any], spec: LaunchSpec, *, app: str) -> Draft:
     return Draft(Submission(**good), clock=as_clock(good.get("walltime_s")), faults=tuple(faults), **extras)
 
 
-def as_body(draft: Draft, spec: LaunchSpec, *, app: str, version: str) -> dict[str, Json]:
-    """The draft as the API takes it: typed values, and only what says something."""
+def as_body(draft: Draft, spec: LaunchSpec, *, app: str, version: str, hidden: bool = False) -> dict[str, Json]:
+    """The draft as the API takes it: typed values, and only what says something.
+
+    With `hidden`, values are kept that take no part now and differ from their default, so that nothing typed is lost.
+    """
     submission = draft.submission
     body: dict[str, Json] = {"app": app, "version": version, "command": submission.command}
-    body["parameters"] = typed_parameters(spec, submission)
+    body["parameters"] = typed_parameters(spec, _telling(spec, submission) if hidden else as_sent(spec, submission))
     body["machine"] = submission.machine
     optional = {
         "nodes": submission.nodes if submission.nodes != 1 else None,
@@ -205,6 +209,23 @@ def as_body(draft: Draft, spec: LaunchSpec, *, app: str, version: str) -> dict[s
         "team": draft.team,
     }
     return {**body, **{key: value for key, value in optional.items() if value}}
+
+
+def _telling(spec: LaunchSpec, submission: Submission) -> Submission:
+    """The submission without those values that take no part and are as usual."""
+    command = spec.commands.get(submission.command)
+    if command is None:
+        return submission
+    unseen = {
+        key
+        for key in absent(command, submission.parameters)
+        if command.parameters[key].coerce(submission.parameters.get(key)) == command.parameters[key].default
+        or (
+            command.parameters[key].default is None and command.parameters[key].is_blank(submission.parameters.get(key))
+        )
+    }
+    kept = {key: value for key, value in submission.parameters.items() if key not in unseen}
+    return replace(submission, parameters=kept)
 
 
 def typed_parameters(spec: LaunchSpec, submission: Submission) -> dict[str, Json]:

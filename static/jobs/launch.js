@@ -39,7 +39,17 @@ function mark(field) {
 
 function markAll() {
   form.querySelectorAll("[data-field]").forEach(mark);
-  if (!faults.size) document.getElementById("problems")?.remove();
+  settleProblems();
+}
+
+/** Takes what is settled, or does not count any more, off the list on top. */
+function settleProblems() {
+  const list = document.getElementById("problems");
+  if (!list) return;
+  for (const row of list.querySelectorAll("[data-name]")) row.hidden = !faults.has(row.dataset.name);
+  const left = list.querySelectorAll("[data-name]:not([hidden])").length;
+  if (!left) list.remove();
+  else if (!faults.has("json")) list.querySelector("[data-title]").textContent = document.getElementById("launch-count").textContent;
 }
 
 function touch(event) {
@@ -55,7 +65,7 @@ function goTo(id) {
   if (!field) return;
   for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
   const row = field.closest("[data-field]");
-  if (row) row.hidden = false;
+  row?.classList.remove("is-sifted");
   const radio = field.getAttribute("role") === "radiogroup" ? field.querySelector("input:checked, input") : null;
   (radio || field).focus();
   field.scrollIntoView({ block: "center" });
