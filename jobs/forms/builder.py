@@ -12,7 +12,9 @@ from jobs.forms.drafts import Draft
 from jobs.forms.fields import ChoiceField, Field, Option, SwitchField, TextField
 from jobs.forms.inputs import Input, inputs_of
 from jobs.forms.machines import MachineRow
+from jobs.forms.scale import Scale, scale_of
 from jobs.forms.widgets import Spot, widget_of
+from jobs.forms.wishes import scale_unit
 
 SEARCHABLE_FROM = 13
 ALWAYS_OPEN_UP_TO = 6
@@ -51,6 +53,7 @@ class LaunchForm:
     globs: str
     prefix: str = ""
     silent: tuple[Silent, ...] = ()
+    scale: Scale | None = None
 
     @property
     def optional_open(self) -> bool:
@@ -135,6 +138,7 @@ def build(
     command = spec.commands[draft.submission.command]
     complaints = Complaints(faults)
     complaints.focused = any(fault.pointer == "/machine" for fault in faults)
+    nodes = complaints.spot("/nodes", "nodes")
     inputs = inputs_of(command)
     fields = draw_inputs(command, inputs, draft, complaints, offers.uploads, prefix)
     return LaunchForm(
@@ -148,6 +152,14 @@ def build(
         globs=", ".join(spec.machines_of(command)),
         prefix=prefix,
         silent=silent(command, inputs),
+        scale=scale_of(
+            machines,
+            scale_unit(spec, command),
+            draft.nodes_shown,
+            draft.submission.nodes,
+            nodes.errors,
+            focus=nodes.focus,
+        ),
     )
 
 
@@ -249,7 +261,7 @@ def _choice(
 SETTING_LABELS = {
     "/command": ("command", "Command"),
     "/machine": ("machine", "Machine"),
-    "/nodes": ("machine", "Nodes"),
+    "/nodes": ("scale", "Nodes"),
     "/vault": ("vault", "Vault"),
     "/vault_readonly": ("vault_readonly", "Read-only"),
     "/label": ("label", "Label"),

@@ -21,6 +21,7 @@ from jobs.forms.inputs import inputs_of
 from jobs.forms.widgets import PREFIX, widget_of
 
 MAX_JSON_BYTES = 8 * 1024 * 1024
+WHOLE = re.compile(r"[0-9]{1,6}", re.ASCII)
 TOKEN = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 # The keys of the JSON side beside the parameters, with the type each must have.
@@ -43,13 +44,14 @@ BODY_KEYS: Mapping[str, tuple[type, str]] = {
 
 @dataclass(frozen=True)
 class Draft:
-    """`clock` is the time limit as typed. `json_text` is set while the JSON side is shown. `token` guards a double click.
+    """`clock` is the time limit as typed, `nodes_text` the number of nodes ("" where nobody typed one). `json_text` is set while the JSON side is shown. `token` guards a double click.
 
     `faults` were found in reading; `remarks` say what a link or an earlier job named and could not be taken over.
     """
 
     submission: Submission
     clock: str = ""
+    nodes_text: str = ""
     team: str = ""
     notify: bool = False
     rerun_safe: bool = False
@@ -58,6 +60,10 @@ class Draft:
     positions: Positions | None = None
     faults: tuple[Fault, ...] = ()
     remarks: tuple[str, ...] = ()
+
+    @property
+    def nodes_shown(self) -> str:
+        return self.nodes_text or str(self.submission.nodes)
 
 
 def first_command(spec: LaunchSpec, wanted: str = "") -> Command:
@@ -74,6 +80,16 @@ def read_clock(text: str) -> tuple[int | None, tuple[Fault, ...]]:
     if seconds is None:
         return None, (Fault("/walltime_s", "walltime", "write hours and minutes, such as 02:30"),)
     return seconds, ()
+
+
+def read_nodes(text: str) -> tuple[int, tuple[Fault, ...]]:
+    """A number of nodes; 1 where nothing is written."""
+    text = text.strip()
+    if not text:
+        return 1, ()
+    if WHOLE.fullmatch(text):
+        return int(text), ()
+    return 1, (Fault("/nodes", "nodes", "write a whole number of nodes, such as 2"),)
 
 
 def as_clock(seconds: int | None) -> str:
@@ -100,12 +116,13 @@ def read_form(posted: QueryDict, spec: LaunchSpec) -> Draft:
         faults += (
             Fault("/command", "unknown-command", "is not a command of this app; look over the one shown instead"),
         )
-    nodes = posted.get("nodes", "1")
+    nodes, nodes_faults = read_nodes(plain(posted, "nodes"))
+    faults += nodes_faults
     submission = Submission(
         command=command.key,
         parameters=parameters,
         machine=plain(posted, "machine"),
-        nodes=int(nodes) if re.fullmatch(r"[0-9]{1,6}", nodes, re.ASCII) else 0,
+        nodes=nodes,
         vault=plain(posted, "vault"),
         vault_readonly="vault_readonly" in posted,
         label=plain(posted, "label"),
@@ -114,6 +131,7 @@ def read_form(posted: QueryDict, spec: LaunchSpec) -> Draft:
     return Draft(
         submission,
         clock=posted.get("walltime", ""),
+        nodes_text=plain(posted, "nodes").strip()[:20],
         team=plain(posted, "team"),
         notify="notify" in posted,
         rerun_safe="rerun_safe" in posted,

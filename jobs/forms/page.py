@@ -17,7 +17,7 @@ from jobs.forms import attachments, machines
 from jobs.forms.builder import Settings, build, problems
 from jobs.forms.conditions import as_sent
 from jobs.forms.drafts import Draft, as_body, as_clock, first_command, typed_parameters
-from jobs.forms.panel import Panel, panel_of, things_to_fix
+from jobs.forms.panel import Panel, things_to_fix
 from jobs.models import Upload, Vault
 from jobs.placement import MachineState, machine_states
 from portal.errors import NotFound
@@ -93,7 +93,8 @@ class Page:
         """The draft with a machine type and a vault chosen where it leaves them open, as the page shows it."""
         submission = draft.submission
         command = first_command(self.spec, submission.command)
-        machine = submission.machine or machines.preferred(machines.fitting(self.spec, command, self.states))
+        fitting = machines.fitting(self.spec, command, self.states)
+        machine = machines.named(fitting, submission.machine) or machines.preferred(fitting)
         vault = submission.vault or (self.vaults[0][0] if self.vaults else "")
         return replace(draft, submission=replace(submission, machine=machine, vault=vault))
 
@@ -135,6 +136,7 @@ class Page:
             "problems": problems(self.spec, draft, marked) if only is None else (),
             "title": things_to_fix(len(marked)),
             "panel": self._panel(draft, preview),
+            "price_unit": settings.PRICE_UNIT,
         }
 
     def panel(self, draft: Draft) -> Panel:
@@ -144,12 +146,21 @@ class Page:
 
     def _rows(self, draft: Draft) -> tuple[machines.MachineRow, ...]:
         command = first_command(self.spec, draft.submission.command)
-        return machines.rows(machines.fitting(self.spec, command, self.states), draft.submission.machine)
+        most = self.spec.scale_max if command.scale_max is None else command.scale_max
+        fitting = machines.fitting(self.spec, command, self.states)
+        return machines.rows(fitting, draft.submission.machine, most)
 
     def _panel(self, draft: Draft, preview: services.Preview) -> Panel:
         calls = snippets(self.body(draft), url=f"{settings.PUBLIC_URL}/api/v1/jobs")
         chosen = next((row for row in self._rows(draft) if row.chosen), None)
-        return panel_of(preview, problems(self.spec, draft, preview.faults), chosen, calls)
+        return Panel(
+            preview.plan,
+            problems(self.spec, draft, preview.faults),
+            chosen,
+            draft.submission.nodes,
+            preview.estimate,
+            calls,
+        )
 
     def _commands(self, current: str) -> list[CommandChoice]:
         return [

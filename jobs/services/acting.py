@@ -44,6 +44,7 @@ def rerun(*, job: Job, actor: User) -> Job:
         command=job.command,
         parameters=job.parameters,
         machine=job.machine_type.name,
+        nodes=job.nodes,
         vault=job.vault.name if job.vault else "NONE",
         vault_readonly=job.vault_readonly,
         label=job.label,

@@ -88,7 +88,13 @@ def _prefilled(request: HttpRequest, page: Page) -> Draft:
 def _given(draft: Draft) -> frozenset[str]:
     """Pointers of what a link or an earlier job has set: only that is judged before anything was touched."""
     submission = draft.submission
-    settings = {"/machine": submission.machine, "/vault": submission.vault, "/walltime_s": draft.clock}
+    nodes = draft.nodes_text or submission.nodes != 1
+    settings = {
+        "/machine": submission.machine,
+        "/nodes": nodes,
+        "/vault": submission.vault,
+        "/walltime_s": draft.clock,
+    }
     return frozenset(
         [join("/parameters", key) for key in submission.parameters] + [key for key, value in settings.items() if value]
     )

@@ -1,5 +1,6 @@
 // The launch page: the live panel, faults at the fields that were touched, and the way to a field from a list.
 import { enliven } from "./launch-fields.js";
+import { tieScale } from "./launch-scale.js";
 
 const form = document.querySelector("[data-launch]");
 const panel = document.getElementById("panel");
@@ -95,6 +96,7 @@ function keepFolds() {
 
 if (form) {
   enliven(form);
+  tieScale(form);
   readFaults();
   document.querySelector("[data-remark]")?.focus(); // what was left out comes before what is wrong further down
   form.addEventListener("focusout", touch);
