@@ -16,7 +16,7 @@ class Scale:
     """`value` is the number of nodes as typed, `position` where the slider stands, `most` its end on this machine type.
 
     `unit`: "cores" or "nodes", as the app's hints say; what is sent is always nodes. `fixed`: there is nothing to choose
-    on this machine type. launch-scale.js says `size` and `cost` anew when something is chosen.
+    on this machine type. launch-scale.js says `size`, `shares` and `cost` anew when something is chosen.
     """
 
     unit: str
@@ -26,6 +26,7 @@ class Scale:
     why_most: str
     cores_a_node: int
     size: str
+    shares: str
     cost: str
     errors: tuple[str, ...] = ()
     focus: bool = False
@@ -64,6 +65,7 @@ def scale_of(
         why_most=chosen.why_most if chosen else "",
         cores_a_node=chosen.cores if chosen else 1,
         size=size_words(chosen, position) if chosen else "",
+        shares=share_words(chosen, position) if chosen else "",
         cost=cost_words(chosen.price_per_hour, position) if chosen else "",
         errors=tuple(errors),
         focus=focus,
@@ -71,16 +73,20 @@ def scale_of(
 
 
 def size_words(row: MachineRow, nodes: int) -> str:
-    """ "2 nodes, 16 cores, 52 GiB RAM, 1 GPU", and what each has where the first differs from the others."""
-    ram_mib = row.ram_mib + row.slave_ram_mib * (nodes - 1)
-    gpus = row.gpus + row.slave_gpus * (nodes - 1)
+    """ "2 nodes, 16 cores, 52 GiB RAM, 1 GPU"."""
     cores = row.cores * nodes
-    whole = f"{nodes_word(nodes)}, {cores} core{_s(cores)}, {mib(ram_mib)} RAM, {gpus} GPU{_s(gpus)}"
+    gpus = row.gpus + row.slave_gpus * (nodes - 1)
+    ram = mib(row.ram_mib + row.slave_ram_mib * (nodes - 1))
+    return f"{nodes_word(nodes)}, {cores} core{_s(cores)}, {ram} RAM, {gpus} GPU{_s(gpus)}"
+
+
+def share_words(row: MachineRow, nodes: int) -> str:
+    """What each node has, where the first differs from the others."""
     if nodes < 2 or not row.unequal:
-        return whole
-    first = f"{mib(row.ram_mib)} and {row.gpus} GPU{_s(row.gpus)}"
-    others = f"{mib(row.slave_ram_mib)} and {row.slave_gpus} GPU{_s(row.slave_gpus)}"
-    return f"{whole} (the first has {first}, each other {others})"
+        return ""
+    first = f"{mib(row.ram_mib)} RAM and {row.gpus} GPU{_s(row.gpus)}"
+    others = f"{mib(row.slave_ram_mib)} RAM and {row.slave_gpus} GPU{_s(row.slave_gpus)}"
+    return f"The first node has {first}, each other {others}."
 
 
 def cost_words(per_hour: Decimal, nodes: int) -> str:

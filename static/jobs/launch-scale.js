@@ -26,11 +26,14 @@ function price(perHour, nodes, unit) {
 function sizeWords(machine, nodes) {
   const ram = machine.ram + machine.slaveRam * (nodes - 1);
   const gpus = machine.gpus + machine.slaveGpus * (nodes - 1);
-  const whole = `${counted(nodes, "node")}, ${counted(machine.cores * nodes, "core")}, ${size(ram)} RAM, ${counted(gpus, "GPU")}`;
-  if (nodes < 2 || (machine.ram === machine.slaveRam && machine.gpus === machine.slaveGpus)) return whole;
-  const first = `${size(machine.ram)} and ${counted(machine.gpus, "GPU")}`;
-  const others = `${size(machine.slaveRam)} and ${counted(machine.slaveGpus, "GPU")}`;
-  return `${whole} (the first has ${first}, each other ${others})`;
+  return `${counted(nodes, "node")}, ${counted(machine.cores * nodes, "core")}, ${size(ram)} RAM, ${counted(gpus, "GPU")}`;
+}
+
+function shareWords(machine, nodes) {
+  if (nodes < 2 || (machine.ram === machine.slaveRam && machine.gpus === machine.slaveGpus)) return "";
+  const first = `${size(machine.ram)} RAM and ${counted(machine.gpus, "GPU")}`;
+  const others = `${size(machine.slaveRam)} RAM and ${counted(machine.slaveGpus, "GPU")}`;
+  return `The first node has ${first}, each other ${others}.`;
 }
 
 function costWords(machine, nodes, unit) {
@@ -74,6 +77,7 @@ export function tieScale(form) {
     show("low", unit);
     show("high", machine.most * unit);
     show("size", sizeWords(machine, count));
+    show("shares", shareWords(machine, count));
     show("cost", costWords(machine, count, box.dataset.unit));
   }
 
@@ -103,4 +107,5 @@ export function tieScale(form) {
     draw();
   });
   draw();
+  if (cores && nodes.autofocus) cores.focus();
 }

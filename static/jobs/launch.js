@@ -67,8 +67,10 @@ function goTo(id) {
   for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
   const row = field.closest("[data-field]");
   row?.classList.remove("is-sifted");
-  const radio = field.getAttribute("role") === "radiogroup" ? field.querySelector("input:checked, input") : null;
-  (radio || field).focus();
+  const inner = field.getAttribute("role") === "radiogroup"
+    ? field.querySelector("input:checked, input")
+    : [...field.querySelectorAll("input:not([type=range])")].find((input) => input.offsetParent);
+  (inner || field).focus();
   field.scrollIntoView({ block: "center" });
 }
 
