@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from apps_catalog.launch.environment import quoted
+from apps_catalog.launch.jobfiles import JOBENV
 from apps_catalog.launch.snippets import shell_line
-from apps_catalog.launch.spec import Json, RunPlan
+from apps_catalog.launch.spec import RunPlan
+from apps_catalog.launch.substitutions import LATE, TOKEN
 
 ONE_LINE = 32
-JOBENV = "/etc/JARVICE/jobenv.sh"
-TOKENS = re.compile(
-    r"(%(?:JOBNAME|RANDOM16|RANDOM32|RANDOM64|RANDOM128|NIMBIXPASSWD|PUBLICADDR|APIKEY|BASEURL|CONNECTURL)%)"
-)
 MOUNT_WORDS = {
     "vault": "the vault",
     "results": "results: what is left here is kept",
     "home": "home and working folder, gone afterwards",
     "tmp": "scratch, in memory",
-}
-# What plans of earlier releases don't say.
-UNSAID: Mapping[str, Json] = {
-    "username": "nimbix",
-    "group": "nimbix",
-    "authored": [],
-    "expanded": [],
-    "variables": [],
-    "nodes": 1,
-    "url": "",
-    "verbose": False,
-    "runs_as_root": False,
-    "writable_root": False,
 }
 
 
@@ -77,16 +61,23 @@ class FileWords:
 def plan_of(stored: Mapping[str, Any]) -> RunPlan | None:
     """The plan that a job's row holds, also one of an earlier release; None where it holds none."""
     try:
-        return RunPlan.from_json({**UNSAID, **stored})
+        return RunPlan.from_json(stored)
     except (KeyError, TypeError):
         return None
 
 
-def pieces(text: str, *, authored: bool) -> tuple[Piece, ...]:
-    """A text in pieces; only the author's own text has tokens."""
+def pieces(text: str, plan: RunPlan, *, authored: bool) -> tuple[Piece, ...]:
+    """A text in pieces. Only the author's own text has tokens; those that stay as they are, are text like any other."""
     if not authored:
         return (Piece(text),)
-    return tuple(Piece(part, late=bool(TOKENS.fullmatch(part))) for part in TOKENS.split(text) if part)
+    late = (LATE | plan.tokens.keys()) - set(plan.withheld)
+    found: list[Piece] = []
+    end = 0
+    for token in TOKEN.finditer(text):
+        if token.group(1) in late:
+            found += [Piece(text[end : token.start()]), Piece(token.group(), late=True)]
+            end = token.end()
+    return tuple(piece for piece in (*found, Piece(text[end:])) if piece.text)
 
 
 def words(plan: RunPlan) -> list[Word]:
@@ -95,13 +86,13 @@ def words(plan: RunPlan) -> list[Word]:
     for index, word in enumerate(plan.argv):
         text = shell_line([word])
         short = len(text) <= ONE_LINE and "\n" not in text
-        found.append(Word(pieces(text, authored=index in authored), index in expanded, short))
+        found.append(Word(pieces(text, plan, authored=index in authored), index in expanded, short))
     return found
 
 
 def variables(plan: RunPlan) -> tuple[Line, ...]:
     return tuple(
-        Line(one.name, () if one.account else pieces(quoted(one.value), authored=one.authored), one.account)
+        Line(one.name, () if one.account else pieces(quoted(one.value), plan, authored=one.authored), one.account)
         for one in plan.variables
     )
 
@@ -111,7 +102,7 @@ def files(plan: RunPlan) -> list[FileWords]:
     return [
         FileWords(
             path=file.path,
-            text="" if file.late else file.text,
+            text=file.text,
             uploaded=bool(file.upload or file.base64),
             late=file.late,
             lines=variables(plan) if file.late and file.path == JOBENV else (),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from apps_catalog.launch.hints import wishes
 from apps_catalog.launch.positions import Positions, join
 from apps_catalog.launch.spec import Command, Fault, LaunchSpec
 from jobs.forms.conditions import Silent, absent, silent, when
@@ -14,7 +15,6 @@ from jobs.forms.inputs import Input, inputs_of
 from jobs.forms.machines import MachineRow
 from jobs.forms.scale import Scale, scale_of
 from jobs.forms.widgets import Spot, widget_of
-from jobs.forms.wishes import scale_unit
 
 SEARCHABLE_FROM = 13
 ALWAYS_OPEN_UP_TO = 6
@@ -154,7 +154,7 @@ def build(
         silent=silent(command, inputs),
         scale=scale_of(
             machines,
-            scale_unit(spec, command),
+            wishes(spec, command).scale_unit,
             draft.nodes_shown,
             draft.submission.nodes,
             nodes.errors,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from apps_catalog.launch.conditions import flags_of, present
 from apps_catalog.launch.parameters import Flag
 from apps_catalog.launch.spec import Command, Json, LaunchSpec, Submission
 from jobs.forms.fields import When
@@ -19,30 +20,6 @@ class Silent:
     name: str
     on: bool
     when: When | None
-
-
-def present(command: Command, values: Mapping[str, Json]) -> frozenset[str]:
-    """The keys that take part. A switch that does not take part itself counts as off."""
-    found: dict[str, bool] = {}
-
-    def takes_part(key: str, asked: frozenset[str]) -> bool:
-        if key not in found:
-            parameter = command.parameters[key]
-            if key in asked:
-                return False
-            deeper = asked | {key}
-            found[key] = all(on(name, deeper) for name in parameter.if_) and not any(
-                on(name, deeper) for name in parameter.ifnot
-            )
-        return found[key]
-
-    def on(name: str, asked: frozenset[str]) -> bool:
-        flag = command.parameters.get(name)
-        if not isinstance(flag, Flag) or not takes_part(name, asked):
-            return False
-        return flag.coerce(values.get(name, flag.default)) is True
-
-    return frozenset(key for key in command.parameters if takes_part(key, frozenset()))
 
 
 def absent(command: Command, values: Mapping[str, Json]) -> frozenset[str]:
@@ -65,23 +42,18 @@ def as_sent(spec: LaunchSpec, submission: Submission) -> Submission:
 
 def when(command: Command, key: str) -> When | None:
     """When a parameter takes part; None where it always does."""
-    parameter = command.parameters[key]
-    if not parameter.if_ and not parameter.ifnot:
+    parameters = command.parameters
+    if_, ifnot = flags_of(parameters, parameters[key].if_), flags_of(parameters, parameters[key].ifnot)
+    if not if_ and not ifnot:
         return None
 
-    def label(name: str) -> str:
-        return command.parameters[name].label if name in command.parameters else name
-
     parts = [
-        f"{_listed([label(name) for name in names])} {'is' if len(names) == 1 else 'are'} {word}"
-        for names, word in ((parameter.if_, "on"), (parameter.ifnot, "off"))
+        f"{_listed([parameters[name].label for name in names])} {'is' if len(names) == 1 else 'are'} {word}"
+        for names, word in ((if_, "on"), (ifnot, "off"))
         if names
     ]
-    return When(
-        tuple(PREFIX + name for name in parameter.if_),
-        tuple(PREFIX + name for name in parameter.ifnot),
-        f"Only when {' and '.join(parts)}.",
-    )
+    on, off = (tuple(PREFIX + name for name in names) for names in (if_, ifnot))
+    return When(on, off, f"Only when {' and '.join(parts)}.")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from fnmatch import fnmatchcase
 
+from apps_catalog.launch.machines import fits
 from apps_catalog.launch.spec import Command, LaunchSpec
 from jobs.models import MachineType
 from jobs.placement import MachineState
@@ -68,15 +68,9 @@ class MachineRow:
 
 
 def fitting(spec: LaunchSpec, command: Command, states: Iterable[MachineState]) -> list[MachineState]:
-    """The machine types that a pattern of the command's (or else the app's) names, by any of their names."""
+    """The machine types whose name, or one of its aliases, matches a pattern of the command's (or else the app's)."""
     globs = spec.machines_of(command)
-    return [
-        state for state in states if any(fnmatchcase(name, glob) for name in names_of(state.machine) for glob in globs)
-    ]
-
-
-def names_of(machine: MachineType) -> tuple[str, ...]:
-    return (machine.name, *machine.aliases)
+    return [state for state in states if fits(globs, (state.machine.name, *state.machine.aliases))]
 
 
 def named(states: Iterable[MachineState], name: str) -> str:

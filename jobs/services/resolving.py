@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import uuid
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 from django.conf import settings
 
+from apps_catalog.launch.conditions import present_parameters
+from apps_catalog.launch.machines import fits
 from apps_catalog.launch.parameters import File, UnfitError
 from apps_catalog.launch.parameters import Upload as UploadParameter
 from apps_catalog.launch.spec import Command, Fault, LaunchSpec, MachineSize, Site, Submission, VaultMount
@@ -88,7 +89,7 @@ def fitting_machines(spec: LaunchSpec, command: Command | None) -> list[MachineT
     """The enabled machine types that match the globs of the command (or of the app)."""
     globs = spec.machines_of(command) if command else spec.machines
     enabled = MachineType.objects.filter(enabled=True)
-    return [m for m in enabled if not globs or any(fnmatchcase(m.name, glob) for glob in globs)]
+    return [m for m in enabled if not globs or fits(globs, (m.name, *m.aliases))]
 
 
 def _served(machine: MachineType, hosts: list[Host]) -> bool:
@@ -140,7 +141,7 @@ def _pointer(key: str) -> str:
 
 def _check_files(command: Command, submission: Submission, vault: Vault | None, faults: list[Fault]) -> None:
     """Each file that is named must be in the vault now: told here, not minutes later by the program."""
-    for key, parameter in command.parameters.items():
+    for key, parameter in present_parameters(command, submission.parameters).items():
         value = submission.parameters.get(key)
         if not isinstance(parameter, File) or not isinstance(value, str) or not value.strip():
             continue
@@ -160,7 +161,7 @@ def _check_files(command: Command, submission: Submission, vault: Vault | None, 
 
 
 def _check_uploads(owner: User, command: Command, submission: Submission, faults: list[Fault]) -> None:
-    for key, parameter in command.parameters.items():
+    for key, parameter in present_parameters(command, submission.parameters).items():
         value = submission.parameters.get(key)
         if not isinstance(parameter, UploadParameter) or not isinstance(value, dict):
             continue

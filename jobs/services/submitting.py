@@ -127,7 +127,8 @@ def _judge(owner: User, version: Version, submission: Submission) -> tuple[Resol
     spec = spec_of(version)
     resolved, faults = resolve(owner=owner, version=version, spec=spec, submission=submission)
     if resolved is not None:
-        submission = dataclasses.replace(submission, machine=resolved.machine.name)
+        machine = resolved.machine
+        submission = dataclasses.replace(submission, machine=machine.name, machine_aliases=tuple(machine.aliases))
     judged = validate(spec, submission)
     if isinstance(judged, list):
         faults = [*judged, *(f for f in faults if f.pointer not in {other.pointer for other in judged})]
