@@ -9,14 +9,15 @@ from typing import Any
 from django.conf import settings
 
 from apps_catalog.launch.snippets import snippets
-from apps_catalog.launch.spec import LaunchSpec
+from apps_catalog.launch.spec import Json, LaunchSpec, Submission
 from apps_catalog.models import App, Version
 from apps_catalog.services import not_launchable, spec_of
 from jobs import services, vaults
 from jobs.forms import attachments, machines
 from jobs.forms.builder import Settings, build, problems
+from jobs.forms.conditions import as_sent
 from jobs.forms.drafts import Draft, as_body, as_clock, first_command, typed_parameters
-from jobs.forms.panel import Panel, panel_of, things_to_fix
+from jobs.forms.panel import Panel, things_to_fix
 from jobs.models import Upload, Vault
 from jobs.placement import MachineState, machine_states
 from portal.errors import NotFound
@@ -92,16 +93,25 @@ class Page:
         """The draft with a machine type and a vault chosen where it leaves them open, as the page shows it."""
         submission = draft.submission
         command = first_command(self.spec, submission.command)
-        machine = submission.machine or machines.preferred(machines.fitting(self.spec, command, self.states))
+        fitting = machines.fitting(self.spec, command, self.states)
+        machine = machines.named(fitting, submission.machine) or machines.preferred(fitting)
         vault = submission.vault or (self.vaults[0][0] if self.vaults else "")
         return replace(draft, submission=replace(submission, machine=machine, vault=vault))
+
+    def sent(self, draft: Draft) -> Submission:
+        """What launching this draft sends: typed values, and none of what is hidden."""
+        typed = replace(draft.submission, parameters=typed_parameters(self.spec, draft.submission))
+        return as_sent(self.spec, typed)
+
+    def body(self, draft: Draft, *, hidden: bool = False) -> dict[str, Json]:
+        """The draft as the API takes it, with what is hidden and not as usual only where asked for."""
+        return as_body(draft, self.spec, app=self.app.slug, version=self.version.label, hidden=hidden)
 
     def judged(self, draft: Draft) -> services.Preview:
         """What launching this draft would run, the faults of reading it first."""
         if draft.faults and draft.json_text is not None and draft.positions is None:
             return services.Preview(None, draft.faults)
-        submission = replace(draft.submission, parameters=typed_parameters(self.spec, draft.submission))
-        found = services.preview(owner=self.user, version=self.version, submission=submission)
+        found = services.preview(owner=self.user, version=self.version, submission=self.sent(draft))
         if not draft.faults:
             return found
         known = {fault.pointer for fault in draft.faults}
@@ -126,6 +136,7 @@ class Page:
             "problems": problems(self.spec, draft, marked) if only is None else (),
             "title": things_to_fix(len(marked)),
             "panel": self._panel(draft, preview),
+            "price_unit": settings.PRICE_UNIT,
         }
 
     def panel(self, draft: Draft) -> Panel:
@@ -135,13 +146,21 @@ class Page:
 
     def _rows(self, draft: Draft) -> tuple[machines.MachineRow, ...]:
         command = first_command(self.spec, draft.submission.command)
-        return machines.rows(machines.fitting(self.spec, command, self.states), draft.submission.machine)
+        most = self.spec.scale_max if command.scale_max is None else command.scale_max
+        fitting = machines.fitting(self.spec, command, self.states)
+        return machines.rows(fitting, draft.submission.machine, most)
 
     def _panel(self, draft: Draft, preview: services.Preview) -> Panel:
-        body = as_body(draft, self.spec, app=self.app.slug, version=self.version.label)
-        calls = snippets(body, url=f"{settings.PUBLIC_URL}/api/v1/jobs")
+        calls = snippets(self.body(draft), url=f"{settings.PUBLIC_URL}/api/v1/jobs")
         chosen = next((row for row in self._rows(draft) if row.chosen), None)
-        return panel_of(preview, problems(self.spec, draft, preview.faults), chosen, calls)
+        return Panel(
+            preview.plan,
+            problems(self.spec, draft, preview.faults),
+            chosen,
+            draft.submission.nodes,
+            preview.estimate,
+            calls,
+        )
 
     def _commands(self, current: str) -> list[CommandChoice]:
         return [
