@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0004_every_key"),
+        ("jobs", "0006_identity_of_a_job"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
