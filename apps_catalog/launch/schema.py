@@ -28,5 +28,5 @@ def command_schema(command: Command) -> dict[str, Any]:
 
 
 def hints(command: Command) -> tuple[Hint, ...]:
-    """How a form draws each parameter that people fill in, in the author's order."""
-    return tuple(parameter.hint() for parameter in command.parameters.values() if not parameter.fixed)
+    """How a form draws each parameter that people fill in, in the order of the author, or of a curator."""
+    return tuple(parameter.hint() for parameter in command.in_order if not parameter.fixed)

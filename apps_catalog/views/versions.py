@@ -70,7 +70,7 @@ def _show(
     app = version.app
     remarks = Remarks.of(version)
     chosen = {"visibility": app.visibility, "teams": app.teams.all()}
-    siblings = app.versions.defer("definition", "findings")[:SIBLINGS_SHOWN]
+    siblings = app.versions.defer(*Version.LARGE)[:SIBLINGS_SHOWN]
     shown = {
         "app": app,
         "version": version,

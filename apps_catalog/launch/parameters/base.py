@@ -46,6 +46,7 @@ class Hint:
 
     `default` is JSON, None where blank; for a selection it is the index of the option.
     `accept` and `size` (bytes) are of UPLOAD, `filters` (shell patterns) of FILE. `note` is a caution to show.
+    `group` is the title under which a curator wants it shown with others; neighbours of one group belong together.
     """
 
     key: str
@@ -64,6 +65,7 @@ class Hint:
     accept: str = ""
     size: int | None = None
     filters: tuple[str, ...] = ()
+    group: str = ""
 
 
 class Generic(TypedDict):
@@ -86,11 +88,11 @@ class Parameter(ABC):
     """One typed input of a command. Subclasses are the nine types of the AppDef reference.
 
     `positional` is resolved: as given, else by the shape of the key. `default` is a clean value, None where blank.
+    `group` and `locked` are a curator's: a locked one passes its default, like any value of its type, and is not asked for.
     """
 
     kind: ClassVar[str]
     own_keys: ClassVar[frozenset[str]]
-    fixed: ClassVar[bool] = False
 
     key: str
     name: str = ""
@@ -103,6 +105,8 @@ class Parameter(ABC):
     ifnot: tuple[str, ...] = ()
     extra: Mapping[str, Json] = field(default_factory=dict)
     default: Json = None
+    group: str = ""
+    locked: bool = False
 
     @classmethod
     @abstractmethod
@@ -129,6 +133,11 @@ class Parameter(ABC):
     @property
     def label(self) -> str:
         return self.name or self.key
+
+    @property
+    def fixed(self) -> bool:
+        """Nobody who launches is asked for it: its value is its default."""
+        return self.locked
 
     @property
     def must_be_given(self) -> bool:
@@ -163,7 +172,13 @@ class Parameter(ABC):
         if self.variable and name_fault(self.key):
             more["note"] = f"The program does not get this value: {self.key} {name_fault(self.key)}."
         return Hint(
-            key=self.key, widget=widget, label=self.label, help=self.description, required=self.required, **more
+            key=self.key,
+            widget=widget,
+            label=self.label,
+            help=self.description,
+            required=self.required,
+            group=self.group,
+            **more,
         )
 
 
