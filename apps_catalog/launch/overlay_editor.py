@@ -17,7 +17,10 @@ from apps_catalog.launch.parameters.numeric import as_json, in_words
 from apps_catalog.launch.reading import to_decimal, to_integer
 from apps_catalog.launch.spec import Command, LaunchSpec
 
-PER_PAGE = 12
+PER_PAGE = 8
+COMMAND_WORDS = frozenset({"name", "description", "hidden", "machines"})
+AUTHOR = "author"
+FREE = "free"  # a list of choices shows nothing for an empty value
 PASSED = {"key": False, "value": True}
 Kind = Literal["app", "command", "parameters", "order"]
 
@@ -103,7 +106,7 @@ def _command_fields(spec: LaunchSpec, command: Command) -> dict[str, Json]:
 def _fields_of(parameter: Parameter) -> dict[str, Json]:
     passed = [
         {
-            "value": "",
+            "value": AUTHOR,
             "title": f"As the author says ({'its value alone' if parameter.positional else 'key, then value'})",
         },
         {"value": "key", "title": "The key, then the value"},
@@ -114,17 +117,17 @@ def _fields_of(parameter: Parameter) -> dict[str, Json]:
         return positional
     words = {
         "label": _text("Label"),
+        "group": _text("Group", placeholder="Title over this and others"),
         "help": _text("Help", widget="textarea"),
-        "group": _text("Group", "Parameters with the same title stand together."),
-        "hidden": {"type": "boolean", "title": "Hidden: nobody is asked, its default is used"},
     }
+    hidden = {"hidden": {"type": "boolean", "title": "Hidden: nobody is asked, its default is used"}}
     if isinstance(parameter, Upload):
-        return words
+        return words | hidden
     values: dict[str, Json] = {"default": _value_field("Default", parameter, blank="")}
+    values["locked"] = _value_field("Fixed at", parameter, blank="People choose")
     if isinstance(parameter, Integer | Float):
         values["min"], values["max"] = _text("Least"), _text("Most")
-    values["locked"] = _value_field("Fixed at", parameter, blank="People choose")
-    return words | values | positional
+    return words | values | positional | hidden
 
 
 def _value_field(title: str, parameter: Parameter, *, blank: str) -> dict[str, Json]:
@@ -134,10 +137,9 @@ def _value_field(title: str, parameter: Parameter, *, blank: str) -> dict[str, J
     elif isinstance(parameter, Selection):
         choices = [{"value": str(one.index), "title": one.label or "(empty)"} for one in parameter.options]
     if choices:
-        return _text(title, choices=[{"value": "", "title": blank}, *choices] if blank else choices)
+        return _text(title, choices=[{"value": FREE, "title": blank}, *choices] if blank else choices)
     long = "\n" in str(parameter.default or "")
-    help_text = "Empty: people choose. Else nobody is asked, and this is used." if blank else ""
-    return _text(title, help_text, **({"widget": "textarea"} if long else {}))
+    return _text(title, **({"widget": "textarea"} if long else {}), **({"placeholder": blank} if blank else {}))
 
 
 # The data, and back
@@ -188,10 +190,15 @@ def _shown(parameter: Parameter, wish: Mapping[str, Json]) -> dict[str, Json]:
         "default": _as_text(parameter, wish.get("default", parameter.default)),
         "min": str(wish.get("min", "" if low is None else in_words(low))),
         "max": str(wish.get("max", "" if high is None else in_words(high))),
-        "locked": _as_text(parameter, wish.get("locked")),
-        "positional": {None: "", False: "key", True: "value"}[wish.get("positional")],
+        "locked": _as_text(parameter, wish["locked"]) if "locked" in wish else _blank(parameter),
+        "positional": {None: AUTHOR, False: "key", True: "value"}[wish.get("positional")],
     }
     return {name: values[name] for name in _fields_of(parameter)}
+
+
+def _blank(parameter: Parameter) -> str:
+    """What the field for a fixed value shows where there is none."""
+    return FREE if isinstance(parameter, Flag | Selection) else ""
 
 
 def _as_text(parameter: Parameter, value: Json) -> str:
@@ -274,7 +281,7 @@ def _read(parameter: Parameter, raw: Json) -> dict[str, Json]:
     }
     if "default" in fields and _string(given, "default") != author["default"] and "default" in given:
         wish["default"] = _typed(parameter, _string(given, "default"))
-    if "locked" in fields and _string(given, "locked"):
+    if "locked" in fields and _string(given, "locked") not in ("", _blank(parameter)):
         wish["locked"] = _typed(parameter, _string(given, "locked"))
     for key in ("min", "max"):
         written = _string(given, key).strip()
@@ -315,3 +322,37 @@ def place_of(spec: LaunchSpec, part: Part, pointer: str) -> list[str] | None:
         return None
     name = next((name for name, one in numbered(spec.commands[part.command], part) if one.key == steps[3]), None)
     return None if name is None else [name, *steps[4:5]]
+
+
+def part_at(spec: LaunchSpec, command: str, kind: str, page: int) -> Part:
+    """The part that an address asks for; the app's own words where there is no such."""
+    found = spec.commands.get(command)
+    if found is None:
+        return Part("app")
+    wanted = [one for one in parts_of(found) if one.kind == kind and one.page == page]
+    return wanted[0] if wanted else parts_of(found)[0]
+
+
+def said(spec: LaunchSpec, overlay: Overlay, part: Part) -> int:
+    """How many things the overlay says on a part; of parameters, on how many of them."""
+    if part.kind == "app":
+        return len(overlay.keys() - {"commands"})
+    wish = _wish(overlay, part.command)
+    if part.kind == "parameters":
+        wishes = wish.get("parameters", {})
+        return sum(one.key in wishes for _, one in numbered(spec.commands[part.command], part))
+    return len(wish.keys() & ({"order"} if part.kind == "order" else COMMAND_WORDS))
+
+
+def without(spec: LaunchSpec, overlay: Overlay, part: Part) -> dict[str, Json]:
+    """The overlay with one part as the author has it."""
+    if part.kind == "app":
+        return tidy({"commands": overlay.get("commands", {})})
+    wish = dict(_wish(overlay, part.command))
+    if part.kind == "parameters":
+        mine = {one.key for _, one in numbered(spec.commands[part.command], part)}
+        wish["parameters"] = {key: one for key, one in wish.get("parameters", {}).items() if key not in mine}
+    words: Mapping[Kind, frozenset[str]] = {"order": frozenset({"order"}), "command": COMMAND_WORDS}
+    for name in words.get(part.kind, ()):
+        wish.pop(name, None)
+    return tidy({**overlay, "commands": {**overlay.get("commands", {}), part.command: wish}})

@@ -14,11 +14,12 @@ from apps_catalog.services.publishing import (
     set_visibility,
 )
 from apps_catalog.services.reading import authored_spec, not_launchable, read_definition, spec_of
-from apps_catalog.services.shaping import set_overlay
+from apps_catalog.services.shaping import edited_overlay, set_overlay
 
 __all__ = [
     "Imported",
     "authored_spec",
+    "edited_overlay",
     "image_fits",
     "import_definition",
     "look_up_image",

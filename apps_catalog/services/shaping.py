@@ -9,7 +9,8 @@ from django.db import transaction
 
 from apps_catalog import icons
 from apps_catalog.launch import overlay as overlays
-from apps_catalog.launch.overlay import Overlay
+from apps_catalog.launch.document import read_document
+from apps_catalog.launch.overlay_editor import Part, merged
 from apps_catalog.launch.spec import Fault, Finding, Json, LaunchSpec
 from apps_catalog.models import App, Version
 from apps_catalog.services.publishing import locked, refresh, require_curator
@@ -40,6 +41,18 @@ def set_overlay(*, version: Version, actor: User, overlay: Json) -> Version:
             refresh(app, version)
         audit("version.overlay", actor=actor, target=str(version), before=before, digest=version.overlay_digest)
     return version
+
+
+def edited_overlay(*, version: Version, part: Part, text: str) -> dict[str, Json]:
+    """The overlay of a version with one part as an editor sent it, not judged yet. Raises Invalid where it is no JSON."""
+    found = read_document(text, max_bytes=overlays.BYTES_MAX)
+    if isinstance(found, Finding):
+        raise Invalid("What the editor sent can't be read. Reload the page and try again.", faults=[_unreadable(found)])
+    return merged(authored_spec(version), version.overlay, part, found.value)
+
+
+def _unreadable(finding: Finding) -> Fault:
+    return Fault("", finding.code, finding.message)
 
 
 def _judged(spec: LaunchSpec, overlay: Json) -> dict[str, Json]:
@@ -99,6 +112,3 @@ def same_under_overlay(spec: LaunchSpec, author: str, rows: Any) -> App | None:
         except Conflict:
             continue
     return None
-
-
-__all__ = ["Overlay", "carried_overlay", "same_under_overlay", "set_overlay"]

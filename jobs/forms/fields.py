@@ -26,6 +26,7 @@ class Field:
     errors: tuple[str, ...] = ()
     changed: bool = False
     focus: bool = False
+    group: str = ""
     layout: ClassVar[Literal["stacked", "grouped", "inline"]] = "stacked"
 
     @property
