@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.core.files.uploadedfile import UploadedFile
+from django.core.files import File
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
@@ -82,8 +82,8 @@ def _wanted(request: HttpRequest, version: Version, spec: LaunchSpec, part: Part
     return overlay
 
 
-def _icon(file: UploadedFile) -> str:
-    if (file.size or 0) > BYTES_MAX:
+def _icon(file: File[bytes]) -> str:
+    if file.size > BYTES_MAX:
         words = f"has more than {BYTES_MAX // 2**20} MiB. Choose a smaller picture"
         raise Invalid("The icon is too large.", faults=[Fault("/icon", "too-large", words)])
     return base64.b64encode(file.read()).decode()
