@@ -31,7 +31,13 @@ class AppQuerySet(models.QuerySet["App"]):
     def for_lists(self) -> AppQuerySet:
         """Rows with their default version, and without what no list shows (icon, search words, definition)."""
         return self.select_related("default_version").defer(
-            "icon", "search", "default_version__definition", "default_version__findings"
+            "icon",
+            "search",
+            "default_version__definition",
+            "default_version__findings",
+            "default_version__overlay",
+            "default_version__eula",
+            "default_version__help_html",
         )
 
 
@@ -111,6 +117,8 @@ class Version(models.Model):
         UNKNOWN = "unknown", "Not looked up yet"
         FOUND = "found", "Found and pinned"
         MISSING = "missing", "Not found"
+
+    LARGE: ClassVar = ("definition", "findings", "overlay", "eula", "help_html")  # what no list of versions shows
 
     id: int
     app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="versions")

@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "csp",
+    "django_jsonform",
     "portal",
     "apps_catalog",
     "jobs",

@@ -63,10 +63,8 @@ def _conditional_rules(command: Command, asked: Iterable[Parameter]) -> list[dic
 
 
 def hints(command: Command) -> tuple[Hint, ...]:
-    """How a form draws each parameter that people fill in, in the author's order; conditions name BOOLs only."""
-    return tuple(
-        _with_flags(command, parameter.hint()) for parameter in command.parameters.values() if not parameter.fixed
-    )
+    """How a form draws each parameter that people fill in, in the order of the author, or of a curator; conditions name BOOLs only."""
+    return tuple(_with_flags(command, parameter.hint()) for parameter in command.in_order if not parameter.fixed)
 
 
 def _with_flags(command: Command, hint: Hint) -> Hint:

@@ -54,6 +54,8 @@ class Command:
     `parameters` maps the key exactly as written to its Parameter.
     `cmdscript` is the script itself, decoded and with its first line, "" where there is none.
     `extra` keeps every key of the author's that has no field here.
+    `extra` keeps every key of the author's that has no field here. `order` is a curator's: keys of parameters in the order
+    in which a form shows them, before the rest; the command line keeps the author's.
     """
 
     key: str
@@ -77,6 +79,13 @@ class Command:
     cmdscript: str = ""
     mpirun: bool = False
     extra: Mapping[str, Json] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+
+    @property
+    def in_order(self) -> tuple[Parameter, ...]:
+        """The parameters as a form shows them."""
+        keys = dict.fromkeys((*self.order, *self.parameters))
+        return tuple(self.parameters[key] for key in keys if key in self.parameters)
 
 
 @dataclass(frozen=True)

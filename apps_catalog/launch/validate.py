@@ -104,8 +104,10 @@ def _values(spec: LaunchSpec, command: Command, given: Json, faults: list[Fault]
 
 
 def _check_fixed(parameter: Parameter, given: Mapping[str, Json]) -> None:
-    if given.get(parameter.key) not in (None, "", parameter.default):
-        raise UnfitError("fixed", "is set by the author and can't be changed")
+    raw = given.get(parameter.key)
+    if raw not in (None, "", parameter.default) and parameter.coerce(raw) != parameter.default:
+        whose = "a curator" if parameter.locked else "the author"
+        raise UnfitError("fixed", f"is set by {whose} and can't be changed")
 
 
 def _fill(values: dict[str, Json], parameter: Parameter, given: Mapping[str, Json], typed: Mapping[str, Json]) -> None:

@@ -13,10 +13,13 @@ from apps_catalog.services.publishing import (
     set_image,
     set_visibility,
 )
-from apps_catalog.services.reading import not_launchable, read_definition, spec_of
+from apps_catalog.services.reading import authored_spec, not_launchable, read_definition, spec_of
+from apps_catalog.services.shaping import edited_overlay, set_overlay
 
 __all__ = [
     "Imported",
+    "authored_spec",
+    "edited_overlay",
     "image_fits",
     "import_definition",
     "look_up_image",
@@ -27,6 +30,7 @@ __all__ = [
     "record_image",
     "retire",
     "set_image",
+    "set_overlay",
     "set_visibility",
     "spec_of",
 ]

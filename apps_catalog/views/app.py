@@ -90,7 +90,7 @@ class AppPage:
 
     @cached_property
     def versions(self) -> list[Version]:
-        rows = self.app.versions.filter(state=Version.State.PUBLISHED).defer("definition", "findings")
+        rows = self.app.versions.filter(state=Version.State.PUBLISHED).defer(*Version.LARGE)
         return list(rows[:VERSIONS_SHOWN])
 
     @cached_property

@@ -124,6 +124,13 @@ def draw_inputs(
     return fields
 
 
+def gathered(fields: Iterable[Field]) -> tuple[Field, ...]:
+    """Those of no group first, then group by group, each where its first field stood."""
+    listed = list(fields)
+    groups = {"": 0} | {one.group: number for number, one in reversed(list(enumerate(listed, start=1))) if one.group}
+    return tuple(sorted(listed, key=lambda one: groups.get(one.group, 0)))
+
+
 def build(
     spec: LaunchSpec,
     draft: Draft,
@@ -143,8 +150,8 @@ def build(
     fields = draw_inputs(command, inputs, draft, complaints, offers.uploads, prefix)
     return LaunchForm(
         command=command,
-        required=tuple(one for one in fields if one.required),
-        optional=tuple(one for one in fields if not one.required),
+        required=gathered(one for one in fields if one.required),
+        optional=gathered(one for one in fields if not one.required),
         machines=machines,
         storage=tuple(_storage(draft, offers, complaints)),
         settings=tuple(_settings(draft, offers, complaints)),

@@ -44,6 +44,7 @@ class Field:
     focus: bool = False
     when: When | None = None
     absent: bool = False
+    group: str = ""
     layout: ClassVar[Literal["stacked", "grouped", "inline"]] = "stacked"
 
     @property

@@ -49,6 +49,7 @@ class Hint:
     `default` is JSON, None where blank; for a selection it is the index of the option.
     `accept` and `size` (bytes) are of UPLOAD, `filters` (shell patterns) of FILE. `note` is a caution to show.
     `if_` and `ifnot` are keys of BOOLs: it is drawn when all of `if_` are drawn and on, and none of `ifnot` is.
+    `group` is the title under which a curator wants it shown with others; neighbours of one group belong together.
     """
 
     key: str
@@ -69,6 +70,7 @@ class Hint:
     filters: tuple[str, ...] = ()
     if_: tuple[str, ...] = ()
     ifnot: tuple[str, ...] = ()
+    group: str = ""
 
 
 class Generic(TypedDict):
@@ -91,11 +93,11 @@ class Parameter(ABC):
     """One typed input of a command. Subclasses are the nine types of the AppDef reference.
 
     `positional` is resolved: as given, else by the shape of the key. `default` is a clean value, None where blank.
+    `group` and `locked` are a curator's: a locked one passes its default, like any value of its type, and is not asked for.
     """
 
     kind: ClassVar[str]
     own_keys: ClassVar[frozenset[str]]
-    fixed: ClassVar[bool] = False
 
     key: str
     name: str = ""
@@ -108,6 +110,8 @@ class Parameter(ABC):
     ifnot: tuple[str, ...] = ()
     extra: Mapping[str, Json] = field(default_factory=dict)
     default: Json = None
+    group: str = ""
+    locked: bool = False
 
     @classmethod
     @abstractmethod
@@ -134,6 +138,11 @@ class Parameter(ABC):
     @property
     def label(self) -> str:
         return self.name or self.key
+
+    @property
+    def fixed(self) -> bool:
+        """Nobody who launches is asked for it: its value is its default."""
+        return self.locked
 
     @property
     def must_be_given(self) -> bool:
@@ -175,6 +184,7 @@ class Parameter(ABC):
             required=self.required,
             if_=self.if_,
             ifnot=self.ifnot,
+            group=self.group,
             **more,
         )
 
