@@ -37,7 +37,7 @@ from tests.apps_catalog.launch.generate import appdefs, read, site
 from tests.factories import make_host, make_machine, make_vault, make_version
 from tests.jobs.runtimes.test_docker_hardening import ALWAYS, BY_SPEC
 
-TARGETS = {"/home/slipway", "/results", "/data", JOBENV}
+TARGETS = {"/home/nimbix", "/results", "/data", JOBENV}
 INSTALLED = {"HOME", "USER", "LOGNAME", "RESULTS_DIR", "JOB_NAME", "JOB_LABEL"}
 
 
@@ -124,7 +124,7 @@ found["caps"] = [int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff"
 found["confined"] = [status["NoNewPrivs"], status["Seccomp"]]
 wrote = []
 for folder in ("/", "/etc", "/usr", "/var", "/opt", "/etc/JARVICE", "/proc/sys/kernel", "/sys", "/tmp",
-               "/home/slipway", "/results", "/data"):
+               "/home/nimbix", "/results", "/data"):
     try:
         open(os.path.join(folder, "probe"), "w").close()
         wrote.append(folder)
@@ -222,7 +222,7 @@ def test_a_real_job_has_no_privileges_no_network_and_no_secrets(
     assert 0 not in found["ids"]
     assert found["caps"] == [0] * 5
     assert found["confined"] == ["1", "2"]
-    assert found["wrote"] == ["/tmp", "/home/slipway", "/results", "/data"]
+    assert found["wrote"] == ["/tmp", "/home/nimbix", "/results", "/data"]
     assert found["sockets"] == []
     assert found["interfaces"] == ["lo"]
     assert found["reached"] == []
