@@ -105,7 +105,7 @@ def everything_stored() -> str:
     """All rows of jobs, tokens and the trail as text."""
     rows = [*Job.objects.all(), *Attempt.objects.all(), *ApiToken.objects.all(), *AuditEvent.objects.all()]
     rows += [event for job in Job.objects.all() for event in job.events.all()]
-    return serializers.serialize("json", rows)
+    return str(serializers.serialize("json", rows))
 
 
 @pytest.mark.parametrize("how", ["cancelled", "failed", "lost"])
