@@ -126,13 +126,15 @@ def _judge(owner: User, version: Version, submission: Submission) -> tuple[Resol
     """Both halves of the judgement, so that all faults are told at once: the definition's, and the installation's."""
     spec = spec_of(version)
     resolved, faults = resolve(owner=owner, version=version, spec=spec, submission=submission)
-    if resolved is not None:
-        aliases = tuple(resolved.machine.aliases)
-        submission = dataclasses.replace(submission, machine=resolved.machine.name, machine_aliases=aliases)
+    machine = resolved.machine if isinstance(resolved, Resolved) else resolved
+    if machine is not None:
+        submission = dataclasses.replace(submission, machine=machine.name, machine_aliases=tuple(machine.aliases))
     judged = validate(spec, submission)
     if isinstance(judged, list):
+        here = {fault.pointer for fault in faults if fault.pointer == "/machine"}  # it knows which there are
+        judged = [fault for fault in judged if fault.pointer not in here]
         faults = [*judged, *(f for f in faults if f.pointer not in {other.pointer for other in judged})]
-    if faults or resolved is None or isinstance(judged, list):
+    if faults or not isinstance(resolved, Resolved) or isinstance(judged, list):
         count = len(faults)
         words = "1 thing to fix" if count == 1 else f"{count} things to fix"
         raise Invalid(f"{words} before launching.", faults=faults)
