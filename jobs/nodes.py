@@ -99,6 +99,7 @@ def _slave(joined: ContainerSpec, limits: PlanLimits, name: str, host: str, inde
         joined,
         name=name,
         hostname=host,
+        network="none",  # the way out is the master's: MPI would take a second network that all nodes have for a way between them
         argv=("/bin/sh", node_keys.START, "-D", "-e"),
         memory_mib=memory_mib,
         tmpfs=tuple(replace(one, size_mib=max(memory_mib // 2, 16)) for one in joined.tmpfs),

@@ -18,7 +18,7 @@ import pytest
 from apps_catalog.launch.spec import Submission
 from jobs import services
 from jobs.folders import HOST_LABEL, INSTALLATION_LABEL, host_root
-from jobs.models import Attempt, Installation, Job
+from jobs.models import Attempt, Installation, Job, JobEvent
 from jobs.runtimes.docker import DockerRuntime
 from jobs.slots import Slots
 from jobs.states import FailureClass, JobState
@@ -133,7 +133,7 @@ def submit(site: DockerRuntime, owner: User) -> Run:
 def eventually(found: Callable[[], object], within_s: float = 40) -> None:
     until = time.monotonic() + within_s
     while not found():
-        assert time.monotonic() < until, "It did not come true."
+        assert time.monotonic() < until, [*JobEvent.objects.values_list("message", flat=True)]
         time.sleep(0.05)
 
 
