@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -89,28 +90,16 @@ def submit(
         resolved, launch = _judge(owner, version, submission)
         launch = _store_inline_uploads(owner, launch)
         resolved = dataclasses.replace(resolved, uploads=resolved.uploads | _upload_ids(launch))
-        plan = make_plan(launch, resolved.site)
         job = Job(
             owner=owner,
             team=team,
             version=version,
-            command=launch.command.key,
-            parameters=_as_given(submission.parameters, launch),
-            machine_type=resolved.machine,
-            vault=resolved.vault,
-            vault_readonly=submission.vault_readonly,
-            label=launch.label,
             priority=priority,
-            nodes=launch.nodes,
-            identity=_identity(launch, submission),
             project=project,
-            price_per_hour=resolved.machine.price_per_hour,
-            walltime_s=plan.limits.walltime_s,
             notify=notify and settings.MAIL_ENABLED,
             rerun_safe=rerun_safe,
-            plan=plan.as_json(),
-            plan_digest=plan.digest,
             retry_of=retry_of,
+            **_asked_for(launch, resolved, submission),
         )
         _write(job, resolved, via)
         if key:
@@ -136,13 +125,15 @@ def _judge(owner: User, version: Version, submission: Submission) -> tuple[Resol
     """Both halves of the judgement, so that all faults are told at once: the definition's, and the installation's."""
     spec = spec_of(version)
     resolved, faults = resolve(owner=owner, version=version, spec=spec, submission=submission)
-    if resolved is not None:
-        aliases = tuple(resolved.machine.aliases)
-        submission = dataclasses.replace(submission, machine=resolved.machine.name, machine_aliases=aliases)
+    machine = resolved.machine if isinstance(resolved, Resolved) else resolved
+    if machine is not None:
+        submission = dataclasses.replace(submission, machine=machine.name, machine_aliases=tuple(machine.aliases))
     judged = validate(spec, submission)
     if isinstance(judged, list):
+        here = {fault.pointer for fault in faults if fault.pointer == "/machine"}  # it knows which there are
+        judged = [fault for fault in judged if fault.pointer not in here]
         faults = [*judged, *(f for f in faults if f.pointer not in {other.pointer for other in judged})]
-    if faults or resolved is None or isinstance(judged, list):
+    if faults or not isinstance(resolved, Resolved) or isinstance(judged, list):
         count = len(faults)
         words = "1 thing to fix" if count == 1 else f"{count} things to fix"
         raise Invalid(f"{words} before launching.", faults=faults)
@@ -179,6 +170,25 @@ def _store_inline_uploads(owner: User, launch: Launch) -> Launch:
             sent = from_base64(owner=owner, name=name, text=values[key], limit_bytes=limit)
             values[key] = {"upload": str(once(sent).pk)}
     return dataclasses.replace(launch, values=values)
+
+
+def _asked_for(launch: Launch, resolved: Resolved, submission: Submission) -> dict[str, Any]:
+    """The columns of a job that say what is run, and at which price."""
+    plan = make_plan(launch, resolved.site)
+    return {
+        "command": launch.command.key,
+        "parameters": _as_given(submission.parameters, launch),
+        "machine_type": resolved.machine,
+        "nodes": launch.nodes,
+        "price_per_hour": resolved.machine.price_per_hour,
+        "vault": resolved.vault,
+        "vault_readonly": submission.vault_readonly,
+        "identity": _identity(launch, submission),
+        "label": launch.label,
+        "walltime_s": plan.limits.walltime_s,
+        "plan": plan.as_json(),
+        "plan_digest": plan.digest,
+    }
 
 
 def _identity(launch: Launch, submission: Submission) -> dict[str, Json]:
