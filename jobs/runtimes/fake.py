@@ -51,7 +51,7 @@ Program = Callable[[ContainerSpec], FakeProgram]
 
 
 def by_words(spec: ContainerSpec) -> FakeProgram:
-    """The default: true, false, echo, sleep, sshd; another program prints its words and succeeds."""
+    """The default: true, false, echo, sleep, and sshd as nodes start it; another program prints its words and succeeds."""
     program, *words = spec.argv
     match program.rpartition("/")[2], words:
         case "true", _:
@@ -60,7 +60,9 @@ def by_words(spec: ContainerSpec) -> FakeProgram:
             return FakeProgram(exit_code=1)
         case "echo", _:
             return FakeProgram(lines=(" ".join(words).encode() + b"\n",))
-        case "sshd", _:
+        case "sh", ["-c", script, "sh", *rest] if script.endswith('exec "$@"') and rest:
+            return by_words(replace(spec, argv=tuple(rest)))
+        case "sh", [script, *_] if script.endswith("/sshd.sh"):
             return FakeProgram(lines=(("stderr", SSHD_LISTENS),), duration_s=3600, lines_s=0)
         case "sleep", [seconds] if seconds.replace(".", "", 1).isdigit():
             return FakeProgram(duration_s=float(seconds))
