@@ -28,7 +28,7 @@ from tenacity import (
 )
 
 from apps_catalog.launch.spec import RunPlan
-from jobs import collect, folders, logs, stages
+from jobs import collect, folders, logs, stages, staging
 from jobs.events import record
 from jobs.metrics import Meter
 from jobs.models import Attempt, Host, Job
@@ -89,8 +89,8 @@ def execute(attempt: Attempt, here: Here, gpu_indexes: tuple[int, ...] = ()) -> 
     try:
         if _settle(tended, _run(tended, here, gpu_indexes), here):
             _tidy(tended, here)
-    except Left:
-        logger.info("Leaving %s to the next process: the engine is away.", attempt.name)
+    except (Left, staging.Leaving):
+        logger.info("Leaving %s to the next process, in the middle of a step.", attempt.name)
     finally:
         here.release(tended)
         connection.close()
@@ -108,7 +108,7 @@ def _run(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Outcome:
         _await_log(tended, follower)
         if tended.engine_went:  # an engine that stops can end the stream quietly: read once more what it kept
             _follow(tended, handle, here)
-        outcome = _outcome(tended, ended)
+        outcome = staging.put_back(_care(tended, here), _outcome(tended, ended))
         return _collect(tended, outcome) if isinstance(ended, Exited) else outcome
     except RuntimeFault as fault:
         if tended.stopping:
@@ -127,6 +127,7 @@ def _start(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Handle:
         tended.handle = Handle(name=attempt.name, id="", adopted=True)
         return tended.handle
     tended.folder.prepare(RunPlan.from_json(job.plan))
+    staging.bring(_care(tended, here))
     spec = folders.container(
         attempt=attempt, job=job, folder=tended.folder, labels=here.labels, gpu_indexes=gpu_indexes
     )
@@ -143,6 +144,10 @@ def _start(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Handle:
         attempt.move(AttemptState.RUNNING, started_at=Now())
         record(job.number, "started", f"Running on {here.host.name}.", task_id=attempt.task_id)
     return handle
+
+
+def _care(tended: Tended, here: Here) -> staging.Care:
+    return staging.Care(tended.attempt, tended.job, tended.folder.root, lambda: tended.stopping, here.leaving)
 
 
 def _in_thread(what: str, handle: Handle, act: Callable[[], None]) -> threading.Thread:

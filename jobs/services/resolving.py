@@ -65,7 +65,7 @@ def resolve(
             disk_mib=machine.disk_mib,
             network="bridge" if machine.network == MachineType.Network.BRIDGE else "none",
         ),
-        vault=VaultMount(vault.name, "FILE", submission.vault_readonly) if vault else VaultMount("", "NONE"),
+        vault=VaultMount(vault.name, vault.type, submission.vault_readonly) if vault else VaultMount("", "NONE"),
         uid=uid,
         gid=gid,
         walltime_default_s=min(settings.WALLTIME_DEFAULT_HOURS, settings.WALLTIME_MAX_HOURS) * 3600,

@@ -348,7 +348,7 @@ def test_a_key_that_the_service_does_not_know_is_said_in_words(vault: Vault, obj
         (500, "InternalError", r"is busy or at fault \(InternalError\)", 503),
         (400, "SomethingNew", r"refuses this for the vault 'bare' \(SomethingNew\)", 409),
         (418, "", "refuses this for the vault 'bare'", 409),
-        (200, "", "does not answer", 503),
+        (200, "", "is busy or at fault", 503),
     ],
 )
 def test_what_a_service_answers_is_said_in_words(
