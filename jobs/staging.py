@@ -50,6 +50,12 @@ UNFIT = {**SKIPPED, "deep": f"more than {safe_paths.DEPTH_MAX} folders deep"}
 T = TypeVar("T")
 
 
+def _rest() -> None:
+    """Give the connection back before a long wait; in a caller's transaction it is not ours to give."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
 class Leaving(Exception):
     """Raised where this process is told to leave in the middle: the next one repeats the step."""
 
@@ -75,7 +81,7 @@ class Care:
 
     def tell(self, message: str) -> None:
         record(self.job.number, "storage", message, task_id=self.attempt.task_id)
-        connection.close()
+        _rest()
 
 
 class _Stopped(Exception):
@@ -164,7 +170,7 @@ def bring(care: Care) -> None:
         place.clear()
         for folder in sorted(choice.folders):
             place.make_folder(folder)
-        connection.close()
+        _rest()
         gone = _fetch(vault, choice.files, place, steady)
     except _Stopped:
         raise RuntimeFault("It was stopped while its files were fetched.", code="stopped", retry=False) from None
@@ -313,7 +319,7 @@ def put_back(care: Care, outcome: Outcome) -> Outcome:
         ends = {FailureClass.CANCELLED, FailureClass.INFRA} - {begun}
         steady = _Steady(care, PUT_PATIENCE_S, lambda: care.stopping() in ends)
         put = _Put()
-        connection.close()
+        _rest()
         try:
             _upload(vault, place, steady, put)
         except _Stopped:
