@@ -214,6 +214,7 @@ UPLOAD_KEEP_HOURS = env.integer("UPLOAD_KEEP_HOURS", 48, minimum=1)
 # Vaults
 VAULT_ROOT = Path(env.text("VAULT_ROOT", str(STATE_DIR / "vaults"))).absolute()
 VAULT_QUOTA_MIB = env.integer("VAULT_QUOTA_MIB", 102_400)
+STAGE_LIMIT_MIB = env.integer("STAGE_LIMIT_MIB", 10_240, minimum=1)
 
 # Jobs
 WORK_ROOT = Path(env.text("WORK_ROOT", str(STATE_DIR / "work"))).absolute()

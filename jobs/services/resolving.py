@@ -65,7 +65,7 @@ def resolve(
     site = Site(
         image=version.image_pinned or version.image,
         machine=_size(machine, version),
-        vault=VaultMount(vault.name, "FILE", submission.vault_readonly) if vault else VaultMount("", "NONE"),
+        vault=VaultMount(vault.name, vault.type, submission.vault_readonly) if vault else VaultMount("", "NONE"),
         uid=who.uid,
         gid=who.gid,
         user=owner.username,

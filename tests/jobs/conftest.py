@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import Client
@@ -17,6 +17,9 @@ from jobs.slots import Slots
 from portal.people.models import User
 from tests.factories import make_host, make_machine
 from tests.jobs.workers import Start
+
+if TYPE_CHECKING:
+    from tests.jobs.object_store import ObjectStore
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +61,18 @@ def start(settings: Any) -> Iterator[Start]:
         slots.leave()
         slots.watcher.superseded.set()
     time.sleep(1.1)
+
+
+@pytest.fixture(scope="session")
+def one_object_store() -> Iterator[ObjectStore]:
+    from tests.jobs.object_store import ObjectStore  # slow to import: only for those who ask
+
+    store = ObjectStore()
+    yield store
+    store.stop()
+
+
+@pytest.fixture
+def object_store(one_object_store: ObjectStore) -> ObjectStore:
+    """An S3 service that answers, one for all tests; each makes buckets of its own."""
+    return one_object_store
