@@ -198,5 +198,8 @@ class Runtime(Protocol):
     def image(self, reference: str, *, pull: bool) -> ImageInfo:
         """Look an image up here, and else (if `pull`) fetch it. Raises RuntimeFault naming the image."""
 
+    def export(self, reference: str) -> Iterator[bytes]:
+        """An image that is here as the stream of `docker save`: a tar of its layers and manifest. Raises RuntimeFault."""
+
     def ping(self) -> str:
         """The engine's name and version. Raises RuntimeFault(engine_away)."""

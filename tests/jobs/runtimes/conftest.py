@@ -23,4 +23,6 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     yield made
     for handle in runtime.owned(LABEL, made.mark):
         runtime.remove(handle)
+    for image in made.images:
+        runtime._call.remove_image(image)
     runtime.close()
