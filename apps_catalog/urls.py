@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from apps_catalog.views import app, catalog, curate, overlay, versions
+from apps_catalog.views import app, catalog, curate, images, overlay, versions
 
 app_name = "apps_catalog"
 urlpatterns: list[URLPattern] = [
@@ -13,4 +13,5 @@ urlpatterns: list[URLPattern] = [
     *curate.urlpatterns,
     *versions.urlpatterns,
     *overlay.urlpatterns,
+    *images.urlpatterns,
 ]

@@ -14,7 +14,7 @@ from typing import Any
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from apps_catalog.models import App, Version
+from apps_catalog.models import App, ImageImport, Version
 from jobs import vault_roots
 from jobs.models import Host, Job, Upload, Vault
 from jobs.states import JobState
@@ -157,6 +157,10 @@ def _draft(world: World) -> dict[str, Any]:
     return {"slug": world.app.slug, "label": world.draft.label}
 
 
+def _image_import(world: World) -> dict[str, Any]:
+    return {"pk": ImageImport.objects.get_or_create(image="matrix:1", actor=world.people["curator"])[0].pk}
+
+
 def _job(world: World) -> dict[str, Any]:
     return {"number": world.job.number}
 
@@ -285,6 +289,8 @@ EXPECTED: dict[str, list[Rule]] = {
     "apps_catalog:curate-import": both(CURATORS, closed=403),
     "apps_catalog:curate-check": post(CURATORS, closed=403),
     "apps_catalog:curate-version": get(CURATORS, _draft, closed=403),
+    "apps_catalog:curate-from-image": both(CURATORS, closed=403),
+    "apps_catalog:image-import": get(CURATORS, _image_import, closed=403),
     "apps_catalog:curate-overlay": both(CURATORS, _draft, closed=403),
     "apps_catalog:curate-settings": post(CURATORS, _draft, closed=403),
     "apps_catalog:curate-image": both(CURATORS, _draft, closed=403),
