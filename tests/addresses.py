@@ -260,6 +260,7 @@ EXPECTED: dict[str, list[Rule]] = {
     "api:token": [Rule({"DELETE": OWNER}, _token)],
     "api:apps": [Rule({"GET": SIGNED_IN}), Rule({"POST": CURATORS}, closed=403)],
     "api:app": get(CREW, _app),
+    "api:app-eula": post(CREW, _app),
     "api:version": get(CREW, _version) + get(CURATORS, _draft),
     "api:version-schema": get(CREW, _version) + get(CURATORS, _draft),
     "api:validate": post(CREW, _app),
@@ -284,6 +285,7 @@ EXPECTED: dict[str, list[Rule]] = {
     # The catalog
     "apps_catalog:catalog": get(SIGNED_IN),
     "apps_catalog:app": get(CREW, _app),
+    "apps_catalog:eula": both(CREW, _app),
     "apps_catalog:icon": get(CREW, _app),
     "apps_catalog:curate": get(CURATORS, closed=403),
     "apps_catalog:curate-import": both(CURATORS, closed=403),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps_catalog.services.agreeing import accept_eula, eula_accepted_at, eula_address, eula_digest, eula_missing
 from apps_catalog.services.from_images import (
     begin_image_import,
     fail_image_import,
@@ -26,9 +27,14 @@ from apps_catalog.services.shaping import edited_overlay, set_overlay
 
 __all__ = [
     "Imported",
+    "accept_eula",
     "authored_spec",
     "begin_image_import",
     "edited_overlay",
+    "eula_accepted_at",
+    "eula_address",
+    "eula_digest",
+    "eula_missing",
     "fail_image_import",
     "finish_image_import",
     "image_fits",
