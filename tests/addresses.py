@@ -14,7 +14,7 @@ from typing import Any
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from apps_catalog.models import App, Version
+from apps_catalog.models import App, ImageImport, Version
 from jobs import vault_roots
 from jobs.models import Host, Job, Upload, Vault
 from jobs.states import JobState
@@ -157,6 +157,10 @@ def _draft(world: World) -> dict[str, Any]:
     return {"slug": world.app.slug, "label": world.draft.label}
 
 
+def _image_import(world: World) -> dict[str, Any]:
+    return {"pk": ImageImport.objects.get_or_create(image="matrix:1", actor=world.people["curator"])[0].pk}
+
+
 def _job(world: World) -> dict[str, Any]:
     return {"number": world.job.number}
 
@@ -256,6 +260,7 @@ EXPECTED: dict[str, list[Rule]] = {
     "api:token": [Rule({"DELETE": OWNER}, _token)],
     "api:apps": [Rule({"GET": SIGNED_IN}), Rule({"POST": CURATORS}, closed=403)],
     "api:app": get(CREW, _app),
+    "api:app-eula": post(CREW, _app),
     "api:version": get(CREW, _version) + get(CURATORS, _draft),
     "api:version-schema": get(CREW, _version) + get(CURATORS, _draft),
     "api:validate": post(CREW, _app),
@@ -280,11 +285,14 @@ EXPECTED: dict[str, list[Rule]] = {
     # The catalog
     "apps_catalog:catalog": get(SIGNED_IN),
     "apps_catalog:app": get(CREW, _app),
+    "apps_catalog:eula": both(CREW, _app),
     "apps_catalog:icon": get(CREW, _app),
     "apps_catalog:curate": get(CURATORS, closed=403),
     "apps_catalog:curate-import": both(CURATORS, closed=403),
     "apps_catalog:curate-check": post(CURATORS, closed=403),
     "apps_catalog:curate-version": get(CURATORS, _draft, closed=403),
+    "apps_catalog:curate-from-image": both(CURATORS, closed=403),
+    "apps_catalog:image-import": get(CURATORS, _image_import, closed=403),
     "apps_catalog:curate-overlay": both(CURATORS, _draft, closed=403),
     "apps_catalog:curate-settings": post(CURATORS, _draft, closed=403),
     "apps_catalog:curate-image": both(CURATORS, _draft, closed=403),

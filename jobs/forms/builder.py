@@ -274,6 +274,7 @@ SETTING_LABELS = {
     "/label": ("label", "Label"),
     "/walltime_s": ("walltime", "Time limit"),
     "/team": ("team", "Share with"),
+    "/eula": ("eula", "Licence terms"),
 }
 
 

@@ -46,7 +46,7 @@ BODY_KEYS: Mapping[str, tuple[type, str]] = {
 class Draft:
     """`clock` is the time limit as typed, `nodes_text` the number of nodes ("" where nobody typed one). `json_text` is set while the JSON side is shown. `token` guards a double click.
 
-    `faults` were found in reading; `remarks` say what a link or an earlier job named and could not be taken over.
+    `eula` is the digest of the licence terms that were ticked. `faults` were found in reading; `remarks` say what a link or an earlier job named and could not be taken over.
     """
 
     submission: Submission
@@ -60,6 +60,7 @@ class Draft:
     positions: Positions | None = None
     faults: tuple[Fault, ...] = ()
     remarks: tuple[str, ...] = ()
+    eula: str = ""
 
     @property
     def nodes_shown(self) -> str:

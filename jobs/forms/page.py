@@ -11,7 +11,7 @@ from django.conf import settings
 from apps_catalog.launch.snippets import snippets
 from apps_catalog.launch.spec import Json, LaunchSpec, Submission
 from apps_catalog.models import App, Version
-from apps_catalog.services import not_launchable, spec_of
+from apps_catalog.services import eula_digest, eula_missing, not_launchable, spec_of
 from jobs import services, vaults
 from jobs.forms import attachments, machines
 from jobs.forms.builder import Settings, build, problems
@@ -67,6 +67,11 @@ class Page:
         return not_launchable(self.version)
 
     @cached_property
+    def eula(self) -> str:
+        """The digest of the licence terms that this person has still to agree to, or ""."""
+        return eula_digest(self.version) if eula_missing(self.user, self.version) else ""
+
+    @cached_property
     def states(self) -> list[MachineState]:
         return machine_states()
 
@@ -111,7 +116,9 @@ class Page:
         """What launching this draft would run, the faults of reading it first."""
         if draft.faults and draft.json_text is not None and draft.positions is None:
             return services.Preview(None, draft.faults)
-        found = services.preview(owner=self.user, version=self.version, submission=self.sent(draft))
+        found = services.preview(
+            owner=self.user, version=self.version, submission=self.sent(draft), eula=draft.eula
+        )
         if not draft.faults:
             return found
         known = {fault.pointer for fault in draft.faults}
