@@ -30,7 +30,9 @@ class WithoutQuery(logging.Filter):
 def _without_query(value: object) -> object:
     if isinstance(value, str):
         return QUERY.sub("...", value)
-    if isinstance(value, dict) and "query_string" in value:  # a whole request, as a server's most talkative level logs it
+    if (
+        isinstance(value, dict) and "query_string" in value
+    ):  # a whole request, as a server's most talkative level logs it
         return {**value, "query_string": b"..."}
     return value
 
