@@ -7,13 +7,13 @@ whoever adds one says here who may use it.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import reverse
 
 from apps_catalog.models import App, Version
 from jobs import vault_roots
@@ -380,24 +380,6 @@ EXPECTED: dict[str, list[Rule]] = {
     "jobs:files-move": post(OWNER, _vault) + post(MATES, _team_vault),
     "jobs:files-delete": post(OWNER, _vault) + post(MATES, _team_vault),
 }
-
-
-def names() -> list[str]:
-    """The name of every address, with its namespace; the admin's aside, which are for staff alone."""
-    return sorted({name for name in _walk(get_resolver().url_patterns) if not name.startswith("admin:")})
-
-
-def admin_names() -> list[str]:
-    return sorted({name for name in _walk(get_resolver().url_patterns) if name.startswith("admin:")})
-
-
-def _walk(patterns: list[URLPattern | URLResolver], namespace: str = "") -> Iterator[str]:
-    for pattern in patterns:
-        if isinstance(pattern, URLResolver):
-            yield from _walk(pattern.url_patterns, pattern.namespace or namespace)
-        else:
-            assert pattern.name or namespace == "admin", f"{pattern.pattern} has no name"
-            yield f"{namespace}:{pattern.name}" if namespace else str(pattern.name)
 
 
 def rules() -> list[tuple[str, int]]:

@@ -14,7 +14,7 @@ from apps_catalog.models import App
 from jobs.models import Job, Vault
 from portal.api.permissions import scope_of
 from portal.people.models import SCOPES, ApiToken
-from tests import addresses
+from tests import address_names, addresses
 from tests.addresses import EVERYBODY, EXPECTED, PEOPLE, VERBS, Rule, World
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("jarvice")]
@@ -51,8 +51,8 @@ def is_in(answer: Any) -> bool:
 
 
 def test_every_address_is_in_the_table() -> None:
-    missing = sorted(set(addresses.names()) - EXPECTED.keys())
-    gone = sorted(EXPECTED.keys() - set(addresses.names()))
+    missing = sorted(set(address_names.names()) - EXPECTED.keys())
+    gone = sorted(EXPECTED.keys() - set(address_names.names()))
     assert not missing, f"Say in tests/addresses.py who may use: {', '.join(missing)}"
     assert not gone, f"No such address any more: {', '.join(gone)}"
 
@@ -98,7 +98,7 @@ def test_a_teammate_may_look_at_a_shared_job_but_not_cancel_it(world: World) -> 
     assert ask(world, "stranger", "POST", address).status_code == 404
 
 
-@pytest.mark.parametrize("name", addresses.admin_names())
+@pytest.mark.parametrize("name", address_names.admin_names())
 def test_the_admin_is_for_staff(world: World, name: str) -> None:
     match_arguments: list[tuple[str, ...]] = [(), ("1",), ("auth",), ("1", "1")]
     address = next((found for args in match_arguments if (found := _reversed(name, args))), "/admin/nothing/")
