@@ -27,12 +27,15 @@ from tenacity import (
     wait_fixed,
 )
 
+from apps_catalog.launch.binding import bind
 from apps_catalog.launch.spec import RunPlan
 from jobs import collect, folders, logs, stages
 from jobs.events import record
+from jobs.job_values import ImageUsers, values_of
 from jobs.metrics import Meter
 from jobs.models import Attempt, Host, Job
 from jobs.models.jobs import LostRace
+from jobs.preface import preface
 from jobs.runtimes.base import Exited, Handle, Missing, Runtime, RuntimeFault
 from jobs.stages import Outcome
 from jobs.states import AttemptState, FailureClass
@@ -77,11 +80,12 @@ class Here:
     tend: Callable[[Tended], None]
     release: Callable[[Tended], None]
     leaving: threading.Event
+    users: ImageUsers = field(default_factory=ImageUsers)
 
 
 def execute(attempt: Attempt, here: Here, gpu_indexes: tuple[int, ...] = ()) -> None:
     """Run one attempt to its end. Never raises for what the job did; a process that leaves just ends in the middle."""
-    job = Job.objects.select_related("vault", "version__app", "owner").get(pk=attempt.task.job_id)
+    job = Job.objects.select_related("vault", "version__app", "owner", "machine_type").get(pk=attempt.task.job_id)
     folder = folders.Folder.of(attempt, here.host.name)
     tended = Tended(attempt, job, folder, job.plan["limits"]["disk_mib"] * 2**20)
     tended.stopping, tended.stop_message = attempt.stop_reason, attempt.reason
@@ -121,28 +125,39 @@ def _run(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Outcome:
 
 def _start(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Handle:
     attempt, job = tended.attempt, tended.job
-    tended.writer = logs.LogWriter(attempt)
+    plan = RunPlan.from_json(job.plan)
+    writer = logs.LogWriter(attempt)
+    writer.begin(preface(job, plan))
+    tended.writer = writer
     tended.meter.resume(attempt)
     if attempt.state == AttemptState.RUNNING:  # it ran before we came: never start it a second time
         tended.handle = Handle(name=attempt.name, id="", adopted=True)
         return tended.handle
-    tended.folder.prepare(RunPlan.from_json(job.plan))
+    connection.close()
+    users = _with_image(tended, here, plan.image, lambda: here.users.of(here.runtime, plan))
+    bound = bind(plan, values_of(job, plan, users=users))
+    tended.folder.prepare(bound)
     spec = folders.container(
-        attempt=attempt, job=job, folder=tended.folder, labels=here.labels, gpu_indexes=gpu_indexes
+        attempt=attempt, job=job, plan=bound, folder=tended.folder, labels=here.labels, gpu_indexes=gpu_indexes
     )
     connection.close()
-    try:
-        handle = _patiently(tended, here, lambda: here.runtime.start(spec))
-    except RuntimeFault as fault:
-        if fault.code != "image_missing":
-            raise
-        _patiently(tended, here, lambda: here.runtime.image(spec.image, pull=True))
-        handle = _patiently(tended, here, lambda: here.runtime.start(spec))
+    handle = _with_image(tended, here, plan.image, lambda: here.runtime.start(spec))
     tended.handle = handle
     with transaction.atomic():
         attempt.move(AttemptState.RUNNING, started_at=Now())
         record(job.number, "started", f"Running on {here.host.name}.", task_id=attempt.task_id)
     return handle
+
+
+def _with_image(tended: Tended, here: Here, image: str, act: Callable[[], T]) -> T:
+    """Do it, once more after fetching the image where it is missing."""
+    try:
+        return _patiently(tended, here, act)
+    except RuntimeFault as fault:
+        if fault.code != "image_missing":
+            raise
+    _patiently(tended, here, lambda: here.runtime.image(image, pull=True))
+    return _patiently(tended, here, act)
 
 
 def _in_thread(what: str, handle: Handle, act: Callable[[], None]) -> threading.Thread:

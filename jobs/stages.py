@@ -24,6 +24,7 @@ from jobs.states import (
     TaskState,
 )
 from portal import doorbell
+from portal.people import tokens
 
 INFRA_RETRIES = 3
 BACKOFF_S = (2, 10, 60)
@@ -171,6 +172,7 @@ def _finish_job(job: Job, to: JobState, outcome: Outcome) -> None:
         exit_code=outcome.exit_code,
     )
     record(job.number, str(to), outcome.reason)
+    tokens.revoke_of_job(job.number)
     placement.wake(limits.end(limits.lock(job.owner_id), was=was))
     if job.notify:
         doorbell.chore("mail_finished", job.number)

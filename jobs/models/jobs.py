@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 import string
 import uuid
+from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -88,6 +90,7 @@ class Job(Moving):
     vault = models.ForeignKey("Vault", null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs")
     vault_readonly = models.BooleanField(default=False)
     nodes = models.PositiveIntegerField(default=1)
+    identity = models.JSONField(default=dict)  # as it was sent; the author's own goes before it
     code = models.CharField(max_length=5, default=job_code, editable=False)  # of its name
     project = models.CharField(max_length=200, blank=True)
     price_per_hour = models.DecimalField(
@@ -155,6 +158,14 @@ class Job(Moving):
     @property
     def terminal(self) -> bool:
         return self.state in JOB_TERMINAL
+
+    def cost(self, now: datetime) -> Decimal:
+        """What it has cost from its start to its end, or so far: the price of a node at submission, its nodes, its hours."""
+        if self.started_at is None:
+            return Decimal("0.0000")
+        ran = max((self.finished_at or now) - self.started_at, timedelta(0))
+        hours = Decimal(ran // timedelta(microseconds=1)) / 3_600_000_000
+        return (Decimal(self.price_per_hour) * self.nodes * hours).quantize(Decimal("0.0001"))
 
 
 class Task(Moving):

@@ -35,7 +35,8 @@ class ContainerSpec:
     """One container, whole. Built from an allowlist; nothing else of the engine's can be asked for.
 
     `name` is the attempt's id and makes start idempotent. `labels` say whose it is. `gpu_indexes` are the
-    devices of the slot. `uid` and `gid` are integers, never 0.
+    devices of the slot. `uid` and `gid` are integers, never 0 but with `as_root`, which an operator grants a version;
+    so is `writable_root`, which lets the program write into its own copy of the image.
     """
 
     name: str
@@ -53,6 +54,8 @@ class ContainerSpec:
     gpu_indexes: tuple[int, ...] = ()
     network: Literal["none", "bridge"] = "none"
     labels: Mapping[str, str] = field(default_factory=dict)
+    as_root: bool = False
+    writable_root: bool = False
 
 
 _CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
@@ -67,10 +70,8 @@ def refuse_unsound(spec: ContainerSpec) -> None:
 
 
 def _unsound(spec: ContainerSpec) -> str:
-    for label, number in (("uid", spec.uid), ("gid", spec.gid)):
-        # Engines read the user as text, where "", "00" and "+0" are root too: only integers get that far.
-        if type(number) is not int or not 0 < number <= _MAX_ID:
-            return f"the {label} is {number!r}. Allowed: a whole number from 1 to {_MAX_ID}; never root."
+    if wrong := _unsound_user(spec):
+        return wrong
     if not _CONTAINER_NAME.fullmatch(spec.name):
         return "the name may hold letters, digits, '_', '.' and '-' only."
     if not spec.argv or not spec.argv[0]:
@@ -89,6 +90,18 @@ def _unsound(spec: ContainerSpec) -> str:
         return "two mounts have one target, or one covers the root folder."
     if spec.cores <= 0 or spec.memory_mib < 6 or spec.pids < 1 or any(tmpfs.size_mib < 1 for tmpfs in spec.tmpfs):
         return "a limit is too small. Cores, pids and tmpfs sizes are positive, memory is at least 6 MiB."
+    return ""
+
+
+def _unsound_user(spec: ContainerSpec) -> str:
+    for label, number in (("uid", spec.uid), ("gid", spec.gid)):
+        # Engines read the user as text, where "", "00" and "+0" are root too: only integers get that far.
+        if spec.as_root is True and type(number) is int and number == 0:
+            continue
+        if type(number) is not int or not 0 < number <= _MAX_ID:
+            return f"the {label} is {number!r}. Allowed: a whole number from 1 to {_MAX_ID}; never root."
+    if spec.as_root and (spec.uid, spec.gid) != (0, 0):
+        return "it is granted to run as root, and has other ids. Give it 0 and 0, or take the grant back."
     return ""
 
 
@@ -166,7 +179,7 @@ class ImageInfo:
 
 
 class Runtime(Protocol):
-    """What every runtime does. A runtime is done when tests/jobs/runtimes/test_contract.py passes over it."""
+    """What every runtime does. A runtime is done when tests/jobs/runtimes/test_contract*.py pass over it."""
 
     def start(self, spec: ContainerSpec) -> Handle:
         """Start, once: a name that is taken is adopted (and started if it was only created). Raises RuntimeFault."""
@@ -197,6 +210,12 @@ class Runtime(Protocol):
 
     def image(self, reference: str, *, pull: bool) -> ImageInfo:
         """Look an image up here, and else (if `pull`) fetch it. Raises RuntimeFault naming the image."""
+
+    def read_file(self, image: str, path: str, limit_bytes: int) -> bytes | None:
+        """A regular file of an image that is here, links within the image followed; nothing of the image is run.
+
+        None where there is none, or it is larger than the limit. Raises RuntimeFault(image_missing, engine_away).
+        """
 
     def ping(self) -> str:
         """The engine's name and version. Raises RuntimeFault(engine_away)."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.client import HTTPException
 from typing import Any, NoReturn
 
@@ -30,11 +31,13 @@ from jobs.runtimes.base import (
     RuntimeFault,
     Usage,
 )
-from jobs.runtimes.docker_config import DEFAULT_SOCKET, container_config
+from jobs.runtimes.docker_config import DEFAULT_SOCKET, container_config, reading_config
+from jobs.runtimes.docker_files import read_within
 from jobs.runtimes.docker_images import image_info, image_missing, pull_fault
 from jobs.runtimes.docker_streams import log_lines, since_parameter, usages
 
 _CALL_TIMEOUT_S = 120
+_READING, _READING_S = "slipway.reading", 300  # the label of containers that are only read from, and their time at most
 _BLOCK_BYTES = 65_536
 _MAX_CONNECTIONS = 128
 _GONE = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError)
@@ -272,6 +275,37 @@ class DockerRuntime:
         if problem:
             raise pull_fault(reference, problem)
 
+    def read_file(self, image: str, path: str, limit_bytes: int) -> bytes | None:
+        with self._engine():
+            self._sweep_readings()
+            try:
+                made = self._call.create_container_from_config(reading_config(image, {_READING: "1"}))
+            except ImageNotFound as error:
+                raise image_missing(image, "it is not on this host. Pull it", retry=True) from error
+        handle = Handle(name="", id=made["Id"])
+        try:
+            return read_within(lambda asked: self._archive(handle, asked), path, limit_bytes)
+        finally:
+            self.remove(handle)
+
+    @contextmanager
+    def _archive(self, handle: Handle, path: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """What the engine says of a path, and its stream; "" and nothing where there is no such path."""
+        with self._engine():
+            try:
+                answer = self._get(handle, "archive", {"path": path})
+            except NotFound:
+                yield "", iter(())
+                return
+            with closing(answer):
+                yield answer.headers.get("X-Docker-Container-Path-Stat", ""), _blocks(answer)
+
+    def _sweep_readings(self) -> None:
+        """Remove what a process left that was killed while it read."""
+        for row in self._call.containers(all=True, filters={"label": _READING, "status": "created"}):
+            if time.time() - float(row["Created"]) > _READING_S:
+                self.remove(Handle(name="", id=row["Id"]))
+
     def close(self) -> None:
         """Let go of idle connections. The next call connects again."""
         with self._lock:
@@ -313,6 +347,7 @@ class DockerRuntime:
         answer: requests.Response = client.get(
             f"{client.base_url}/v{client.api_version}/containers/{_ref(handle)}/{what}",
             params=params,
+            headers={"Accept-Encoding": "identity"},
             stream=True,
             timeout=None,
         )

@@ -9,6 +9,8 @@ from jobs.runtimes.base import ContainerSpec, Mount, RuntimeFault, Tmpfs, refuse
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 CPU_PERIOD_US = 100_000
+# What installers and services ask of root within their own container. Nothing that reaches the kernel or the host.
+ROOT_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID")
 NOFILE = 16_384  # below the hard limit that engines within containers have: more would be refused there
 # Mounting one of these, a folder in it, or a folder that holds it would hand the host to the job.
 _HOST_ONLY = (
@@ -52,15 +54,33 @@ def container_config(spec: ContainerSpec, *, socket: str = DEFAULT_SOCKET) -> di
     }
 
 
+def reading_config(image: str, labels: dict[str, str]) -> dict[str, Any]:
+    """The body of a create request for a container that is only read from: it has no program and is never started."""
+    return {
+        "Image": image,
+        "Entrypoint": ["/never/started"],
+        "Cmd": [],
+        "Labels": labels,
+        "NetworkDisabled": True,
+        "HostConfig": {
+            "NetworkMode": "none",
+            "ReadonlyRootfs": True,
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges:true"],
+            "LogConfig": {"Type": "none"},
+        },
+    }
+
+
 def host_config(spec: ContainerSpec) -> dict[str, Any]:
     """The HostConfig. seccomp is not named: that is the engine's default profile."""
     memory = spec.memory_mib * 2**20
     return {
         "Privileged": False,
-        "CapAdd": [],
+        "CapAdd": list(ROOT_CAPABILITIES) if spec.as_root else [],
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges:true"],
-        "ReadonlyRootfs": True,
+        "ReadonlyRootfs": not spec.writable_root,
         "NetworkMode": spec.network,
         "PublishAllPorts": False,
         "IpcMode": "private",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -90,7 +90,7 @@ class FakeRuntime:
     """Thread-safe. A worker that "restarts" gets the same object again and finds its containers by name.
 
     `program` says what a spec does. `gpus` is how many this host has. `missing` and `registries` make images fail as they
-    do with an engine. `away()` and `back()` are an engine that goes and comes; containers go on meanwhile.
+    do with an engine; `files` are in every image, by their paths. `away()` and `back()` are an engine that goes and comes; containers go on meanwhile.
     """
 
     def __init__(
@@ -101,6 +101,7 @@ class FakeRuntime:
         missing: Collection[str] = (),
         registries: tuple[str, ...] = ("docker.io",),
         sample_every_s: float = 1.0,
+        files: Mapping[str, bytes] | None = None,
     ) -> None:
         self._program = program
         self._gpus = gpus
@@ -111,7 +112,9 @@ class FakeRuntime:
         self._containers: dict[str, _Container] = {}
         self._serial = 0
         self._is_away = False
+        self._files = files or {}
         self.started: list[ContainerSpec] = []  # every spec that really started, in order: a test can count
+        self.read: list[tuple[str, str]] = []  # every image and path that was asked for
 
     # -- what a test does to the engine -------------------------------------------------------------------------------
 
@@ -288,6 +291,15 @@ class FakeRuntime:
             digest if references.is_image_id(digest) else f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}"
         )
         return ImageInfo(reference=reference, pinned=pinned, size_bytes=2**20, architecture="amd64")
+
+    def read_file(self, image: str, path: str, limit_bytes: int) -> bytes | None:
+        with self._changed:
+            self._require_engine()
+            self.read.append((image, path))
+        if image in self._missing:
+            raise _image_missing(image, retry=True)
+        content = self._files.get(path)
+        return content if content is not None and len(content) <= limit_bytes else None
 
     def ping(self) -> str:
         with self._changed:

@@ -45,6 +45,7 @@ def rerun(*, job: Job, actor: User) -> Job:
         parameters=job.parameters,
         machine=job.machine_type.name,
         nodes=job.nodes,
+        identity=job.identity or None,
         vault=job.vault.name if job.vault else "NONE",
         vault_readonly=job.vault_readonly,
         label=job.label,
@@ -59,6 +60,7 @@ def rerun(*, job: Job, actor: User) -> Job:
         rerun_safe=job.rerun_safe,
         via="re-run",
         retry_of=job,
+        project=job.project,
     )
     return made.job
 

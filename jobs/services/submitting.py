@@ -7,10 +7,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
 
+from apps_catalog.launch.document import text_fault
+from apps_catalog.launch.identity import IDENTITY_KEYS
 from apps_catalog.launch.parameters import File
 from apps_catalog.launch.parameters import Upload as UploadParameter
 from apps_catalog.launch.plan import plan as make_plan
@@ -29,9 +32,11 @@ from jobs.events import record
 from jobs.models import IdempotencyKey, Job, MachineType, Task, Upload
 from jobs.services.resolving import Resolved, resolve
 from jobs.states import JobState, Stage
-from jobs.uploads import from_base64
+from jobs.uploads import from_base64, once
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people.models import Team, User
+
+PROJECT_MAX = 200
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ def submit(
     body_digest: str = "",
     via: str = "web",
     retry_of: Job | None = None,
+    project: str = "",
 ) -> Submitted:
     """Accept a submission as a job, whole or not at all.
 
@@ -73,6 +79,7 @@ def submit(
     """
     if not App.objects.visible_to(owner).filter(pk=version.app_id).exists():
         raise NotFound("There is no such app, or it is not yours to see.")
+    _check_project(project)
     with transaction.atomic():
         if key:
             _serialise(owner, key)
@@ -83,24 +90,16 @@ def submit(
         resolved, launch = _judge(owner, version, submission)
         launch = _store_inline_uploads(owner, launch)
         resolved = dataclasses.replace(resolved, uploads=resolved.uploads | _upload_ids(launch))
-        plan = make_plan(launch, resolved.site)
         job = Job(
             owner=owner,
             team=team,
             version=version,
-            command=launch.command.key,
-            parameters=_as_given(submission.parameters, launch),
-            machine_type=resolved.machine,
-            vault=resolved.vault,
-            vault_readonly=submission.vault_readonly,
-            label=launch.label,
             priority=priority,
-            walltime_s=plan.limits.walltime_s,
+            project=project,
             notify=notify and settings.MAIL_ENABLED,
             rerun_safe=rerun_safe,
-            plan=plan.as_json(),
-            plan_digest=plan.digest,
             retry_of=retry_of,
+            **_asked_for(launch, resolved, submission),
         )
         _write(job, resolved, via)
         if key:
@@ -126,13 +125,15 @@ def _judge(owner: User, version: Version, submission: Submission) -> tuple[Resol
     """Both halves of the judgement, so that all faults are told at once: the definition's, and the installation's."""
     spec = spec_of(version)
     resolved, faults = resolve(owner=owner, version=version, spec=spec, submission=submission)
-    if resolved is not None:
-        machine = resolved.machine
+    machine = resolved.machine if isinstance(resolved, Resolved) else resolved
+    if machine is not None:
         submission = dataclasses.replace(submission, machine=machine.name, machine_aliases=tuple(machine.aliases))
     judged = validate(spec, submission)
     if isinstance(judged, list):
+        here = {fault.pointer for fault in faults if fault.pointer == "/machine"}  # it knows which there are
+        judged = [fault for fault in judged if fault.pointer not in here]
         faults = [*judged, *(f for f in faults if f.pointer not in {other.pointer for other in judged})]
-    if faults or resolved is None or isinstance(judged, list):
+    if faults or not isinstance(resolved, Resolved) or isinstance(judged, list):
         count = len(faults)
         words = "1 thing to fix" if count == 1 else f"{count} things to fix"
         raise Invalid(f"{words} before launching.", faults=faults)
@@ -166,8 +167,40 @@ def _store_inline_uploads(owner: User, launch: Launch) -> Launch:
         if isinstance(parameter, UploadParameter) and isinstance(values.get(key), str) and values[key]:
             name = parameter.target.rsplit("/", 1)[-1]
             limit = parameter.size or settings.UPLOAD_LIMIT_MIB * 2**20
-            values[key] = {"upload": str(from_base64(owner=owner, name=name, text=values[key], limit_bytes=limit).pk)}
+            sent = from_base64(owner=owner, name=name, text=values[key], limit_bytes=limit)
+            values[key] = {"upload": str(once(sent).pk)}
     return dataclasses.replace(launch, values=values)
+
+
+def _asked_for(launch: Launch, resolved: Resolved, submission: Submission) -> dict[str, Any]:
+    """The columns of a job that say what is run, and at which price."""
+    plan = make_plan(launch, resolved.site)
+    return {
+        "command": launch.command.key,
+        "parameters": _as_given(submission.parameters, launch),
+        "machine_type": resolved.machine,
+        "nodes": launch.nodes,
+        "price_per_hour": resolved.machine.price_per_hour,
+        "vault": resolved.vault,
+        "vault_readonly": submission.vault_readonly,
+        "identity": _identity(launch, submission),
+        "label": launch.label,
+        "walltime_s": plan.limits.walltime_s,
+        "plan": plan.as_json(),
+        "plan_digest": plan.digest,
+    }
+
+
+def _identity(launch: Launch, submission: Submission) -> dict[str, Json]:
+    """What was sent of one, for running again; nothing where the author's own went before it unread."""
+    sent = submission.identity if launch.spec.identity is None else None
+    return {key: sent[key] for key in sorted(IDENTITY_KEYS) if key in sent} if sent else {}
+
+
+def _check_project(project: str) -> None:
+    if len(project) > PROJECT_MAX or text_fault(project):
+        said = text_fault(project) or f"must have at most {PROJECT_MAX} characters"
+        raise Invalid("1 thing to fix before launching.", faults=[Fault("/project", "text", said)])
 
 
 def _upload_ids(launch: Launch) -> frozenset[str]:

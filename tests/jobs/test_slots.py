@@ -11,7 +11,7 @@ from django.db import OperationalError
 from django.db.models.functions import Now
 
 from apps_catalog.launch.spec import Submission
-from jobs import execute, logs, services, stages, watch
+from jobs import execute, services, stages, watch
 from jobs import slots as slots_module
 from jobs.models import Attempt, Host, Job, MachineType
 from jobs.runtimes.base import ContainerSpec, RuntimeFault
@@ -20,6 +20,7 @@ from jobs.slots import Slots
 from jobs.states import AttemptState, FailureClass, JobState
 from portal.people.models import User
 from tests.factories import make_host, make_machine, make_version
+from tests.jobs.outputs import program_output
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -86,7 +87,7 @@ def test_a_job_runs_without_any_broker(owner: User, start: Start) -> None:
     job = ended(launch(owner))
     assert (job.state, job.exit_code) == (JobState.SUCCEEDED, 0)
     attempt = Attempt.objects.get(task__job=job)
-    assert b"".join(logs.pieces(attempt)) == b"hello\n"
+    assert program_output(attempt) == b"hello\n"
     assert [e.kind for e in job.events.all()] == ["submitted", "claimed", "started", "succeeded"]
 
 
@@ -141,7 +142,7 @@ def test_a_next_process_adopts_and_finishes(owner: User, start: Start) -> None:
         (1, "exited", "Finished.")
     ]
     attempt.refresh_from_db()
-    assert b"".join(logs.pieces(attempt)) == b"one\ntwo\nthree\n"
+    assert program_output(attempt) == b"one\ntwo\nthree\n"
 
 
 def test_a_process_that_leaves_while_the_engine_is_away_ends_nothing(owner: User, start: Start) -> None:

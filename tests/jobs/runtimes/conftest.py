@@ -15,7 +15,10 @@ from tests.jobs.runtimes.bench import LABEL, Bench
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     made: Bench
     if request.param == "fake":
-        made = Bench(FakeRuntime(lambda spec: made.does[spec.name](spec), missing={"absent:1"}, sample_every_s=0.1))
+        files = {"/etc/passwd": b"root:x:0:0:root:/root:/bin/bash\n", "/etc/os-release": b"ID=debian\n"}
+        made = Bench(
+            FakeRuntime(lambda spec: made.does[spec.name](spec), missing={"absent:1"}, sample_every_s=0.1, files=files)
+        )
         yield made
         return
     runtime = DockerRuntime()

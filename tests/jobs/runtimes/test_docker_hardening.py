@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,8 @@ LABEL = "slipway.test"
 # Written out here on purpose, key by key: a change of the request must change this too.
 ALWAYS = {
     "Privileged": False,
-    "CapAdd": [],
     "CapDrop": ["ALL"],
     "SecurityOpt": ["no-new-privileges:true"],
-    "ReadonlyRootfs": True,
     "PublishAllPorts": False,
     "IpcMode": "private",
     "CgroupnsMode": "private",
@@ -37,6 +36,13 @@ ALWAYS = {
     "AutoRemove": False,
     "LogConfig": {"Type": "json-file", "Config": {"max-size": "512m", "max-file": "2"}},
     "Devices": [],
+    "CapAdd": [],
+    "ReadonlyRootfs": True,
+}
+# What an operator's grant to a version changes, and nothing else does.
+PROFILES: dict[str, tuple[Any, Any]] = {
+    "CapAdd": ([], ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]),
+    "ReadonlyRootfs": (True, False),
 }
 BY_SPEC = {"NetworkMode", "PidsLimit", "Memory", "MemorySwap", "CpuQuota", "Mounts", "Tmpfs", "DeviceRequests"}
 NEVER_ROOT = st.integers(1, 2**32 - 2)
@@ -52,6 +58,7 @@ SPECS = st.builds(
     env=st.dictionaries(st.from_regex(r"[A-Z_][A-Z0-9_]{0,10}", fullmatch=True), WORDS, max_size=4),
     uid=NEVER_ROOT,
     gid=NEVER_ROOT,
+    writable_root=st.booleans(),
     workdir=FOLDERS,
     mounts=st.lists(
         st.builds(Mount, FOLDERS, FOLDERS, st.booleans()), max_size=3, unique_by=lambda mount: mount.target
@@ -67,10 +74,14 @@ SPECS = st.builds(
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(spec=SPECS)
-def test_the_request_equals_the_allowlist_for_any_spec(spec: ContainerSpec) -> None:
+@given(spec=SPECS, as_root=st.booleans())
+def test_the_request_equals_the_allowlist_for_any_spec(spec: ContainerSpec, as_root: bool) -> None:
+    if as_root:
+        spec = replace(spec, as_root=True, uid=0, gid=0)
     request = host_config(spec)
-    assert {name: value for name, value in request.items() if name not in BY_SPEC} == ALWAYS
+    granted = {"CapAdd": as_root, "ReadonlyRootfs": spec.writable_root}
+    profiles = {name: choices[granted[name]] for name, choices in PROFILES.items()}
+    assert {name: value for name, value in request.items() if name not in BY_SPEC} == ALWAYS | profiles
     assert set(request) == set(ALWAYS) | BY_SPEC
     assert request["NetworkMode"] == spec.network
     assert request["PidsLimit"] == spec.pids
@@ -261,6 +272,48 @@ print(json.dumps({
         "group": "/",
         "oom": "500",
     }
+
+
+@pytest.mark.docker
+def test_inside_a_granted_root_has_seven_capabilities_and_can_gain_no_more(inside: Inside) -> None:
+    code = """
+status = dict(line.split(':\\t', 1) for line in open('/proc/self/status').read().splitlines())
+tried = {}
+for what, act in {
+    'mount': lambda: __import__('ctypes').CDLL(None, use_errno=True).mount(b'none', b'/mnt', b'tmpfs', 0, None) and 1 / 0,
+    'device': lambda: os.mknod('/tmp/disk', 0o60600, os.makedev(8, 0)),
+    'root folder': lambda: open('/x', 'w'),
+    'chown': lambda: (open('/tmp/x', 'w'), os.chown('/tmp/x', 7, 7)),
+    'switch': lambda: os.seteuid(7),
+}.items():
+    try:
+        act()
+        tried[what] = True
+    except (OSError, ZeroDivisionError):
+        tried[what] = False
+print(json.dumps([{name: status[name] for name in ('CapPrm', 'CapEff', 'CapBnd', 'NoNewPrivs', 'Seccomp', 'Uid')}, tried]))
+"""
+    status, tried = inside(code, uid=0, gid=0, as_root=True)
+    # CHOWN 0, DAC_OVERRIDE 1, FOWNER 3, KILL 5, SETGID 6, SETUID 7, NET_BIND_SERVICE 10
+    seven = f"{sum(1 << number for number in (0, 1, 3, 5, 6, 7, 10)):016x}"
+    assert [status[name] for name in ("CapPrm", "CapEff", "CapBnd")] == [seven] * 3
+    assert (status["NoNewPrivs"], status["Seccomp"], status["Uid"].split()) == ("1", "2", ["0"] * 4)
+    assert tried == {"mount": False, "device": False, "root folder": False, "chown": True, "switch": True}
+
+
+@pytest.mark.docker
+def test_inside_a_granted_writable_root_is_the_jobs_own_copy(inside: Inside) -> None:
+    code = """
+flags = {line.split()[1]: line.split()[3].split(',') for line in open('/proc/mounts')}
+try:
+    open('/etc/x', 'w')
+    system = True
+except OSError:
+    system = False
+print(json.dumps(['rw' in flags['/'], system, os.path.exists('/var/tmp/x'), bool(open('/var/tmp/x', 'w'))]))
+"""
+    for _ in range(2):  # the second finds nothing of the first
+        assert inside(code, writable_root=True) == [True, False, False, True]
 
 
 @pytest.mark.docker
