@@ -94,8 +94,8 @@ def test_jobenv_is_shown_line_by_line_without_what_an_operator_set() -> None:
 
 def test_a_late_file_says_when_it_is_written() -> None:
     files = {file.path: file for file in plan_words.files(made())}
-    assert files["/etc/JARVICE/nodes"].late
-    assert "when the job starts" in files["/etc/JARVICE/nodes"].text
+    assert "when the job starts" in files["/etc/JARVICE/nodes"].note
+    assert files["/etc/JARVICE/nodes"].text == ""
 
 
 def test_only_marks_that_are_there_are_explained() -> None:
