@@ -48,11 +48,21 @@ def own(kind: str, **keys: Any) -> dict[str, Any]:
     return {**GENERIC, "type": kind, **keys}
 
 
+SIZES = {
+    "CORES": "3", "GPUS": "1", "SGPUS": "0", "RAM": "4", "SRAM": "2", "NODES": "2", "TCORES": "6", "TGPUS": "1", "TRAM": "6",
+    "MACHINETYPE": "n3", "VTYPE": "FILE", "VNAME": "v", "NIMBIXUSER": "flow",
+}  # fmt: skip
+RANDOM = "".join(chr(97 + n % 26) for n in range(128))
+OWN = {
+    "JOBNAME": "20260102030405-ABCDE-app-ada_s1", "NIMBIXPASSWD": "pass-word", "PUBLICADDR": "192.0.2.7", "BASEURL": "/",
+    "CONNECTURL": "https://portal.example/jobs/1/", "APIKEY": "%APIKEY%", "APIURL": "%APIURL%", "APIUSER": "%APIUSER%",
+    **{f"RANDOM{count}": RANDOM[:count] for count in (16, 32, 64, 128)},
+}  # fmt: skip
 DEFINITION = definition(
     {
         "host": own("CONST", value="on $(uname) for $(color), \"quoted\" 'x'"),
-        "-sizes": own("CONST", value="%CORES% %RAM% %GPUS% %NODES% %TCORES% %VTYPE% %NIMBIXUSER%", positional=False),
-        "job": own("CONST", value="%JOBNAME%|%RANDOM16%|%BASEURL%|%APIKEY%"),
+        "-sizes": own("CONST", value=" ".join(f"%{name}%" for name in SIZES), positional=False),
+        "job": own("CONST", value="|".join(f"%{name}%" for name in OWN)),
         "label": own("CONST", value="$(echo label): %JOBLABEL%"),
         "typed": own("STR", value=""),
         "color": own("STR", value="", variable=True),
@@ -67,9 +77,11 @@ DEFINITION = definition(
     command={"path": "/opt/tell.py first", "cmdscript": base64.b64encode(TELL.encode()).decode(), "verboseinit": True},
 )
 JOB = JobValues(
-    name="20260102030405-ABCDE-app-ada_s1",
-    random128="".join(chr(97 + n % 26) for n in range(128)),
+    name=OWN["JOBNAME"],
+    random128=RANDOM,
     password="pass-word",
+    public_ip="192.0.2.7",
+    connect_url="https://portal.example/jobs/1/",
     hosts=("node-0", "node-1"),
     private_ip="10.0.0.2",
     account={"LICENCE": "1055@it's $(id)"},
@@ -129,7 +141,7 @@ def seen(runtime: DockerRuntime, tmp_path_factory: pytest.TempPathFactory) -> Se
     who = identity_of(spec, {"username": "client", "uid": 2000})
     assert isinstance(who, Identity)
     place = site(
-        machine=MachineSize("n3", 3, 4096, gpus=1),
+        machine=MachineSize("n3", 3, 4096, gpus=1, slave_ram_mib=2048, slave_gpus=0),
         username=who.username,
         group=who.group,
         uid=who.uid or 0,
@@ -145,8 +157,8 @@ def seen(runtime: DockerRuntime, tmp_path_factory: pytest.TempPathFactory) -> Se
 
 def test_the_authors_script_is_run_with_the_words_of_the_plan(seen: Seen) -> None:
     assert seen.told["argv"] == [
-        "/opt/tell.py", "first", "-sizes", "3 4 1 2 6 FILE flow", f"on Linux for red {TYPED}, \"quoted\" 'x'",
-        f"{JOB.name}|{JOB.random128[:16]}|/|%APIKEY%", f"label: {JOB_LABEL}", TYPED, "shown",
+        "/opt/tell.py", "first", "-sizes", " ".join(SIZES.values()), f"on Linux for red {TYPED}, \"quoted\" 'x'",
+        "|".join(OWN.values()), f"label: {JOB_LABEL}", TYPED, "shown",
     ]  # fmt: skip
     assert len(seen.plan.argv) == len(seen.told["argv"])
 
@@ -165,7 +177,7 @@ def test_jobenv_has_variables_of_parameters_and_of_the_account(seen: Seen) -> No
 
 
 def test_jobinfo_nodes_cores_and_random_are_of_this_job(seen: Seen) -> None:
-    assert seen.told["jobinfo"] == [JOB.name, JOB_LABEL, "10.0.0.2", ""]
+    assert seen.told["jobinfo"] == [JOB.name, JOB_LABEL, "10.0.0.2", "192.0.2.7"]
     files = seen.told["files"]
     assert (files["nodes"], files["cores"]) == ("node-0\nnode-1\n", "node-0\n" * 3 + "node-1\n" * 3)
     assert files["random128.txt"][:128] == JOB.random128
@@ -182,8 +194,8 @@ def test_nothing_that_was_typed_is_in_the_start_script(seen: Seen) -> None:
     assert "rm -rf" not in seen.told["files"]["start.sh"]
 
 
-def test_a_key_that_is_withheld_is_told_by_the_plan(seen: Seen) -> None:
-    assert seen.plan.withheld == ("APIKEY",)
+def test_what_is_withheld_is_told_by_the_plan(seen: Seen) -> None:
+    assert seen.plan.withheld == ("APIKEY", "APIURL", "APIUSER")
 
 
 def test_below_version_2_and_for_a_trusted_app(runtime: DockerRuntime, tmp_path: Path) -> None:
