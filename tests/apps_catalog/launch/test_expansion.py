@@ -50,6 +50,7 @@ def planned(parameters: dict[str, Any], values: dict[str, Any] | None = None, la
         ("a) $(echo b) (c", "a) b (c"),
         ("\\$(echo a) \\`b\\` \\\\", "$(echo a) `b` \\"),
         ("$(echo a)\\", "a\\"),
+        ("$(echo a)\\n\\x\\'\\\"", "a\\n\\x\\'\\\""),
         ("$(echo a)\\\\", "a\\"),
         ("$((6 * 7))", "42"),
         ("${unknown:-fallback}", "fallback"),
