@@ -17,6 +17,7 @@ from jobs.models import Attempt, Chore, Host, IdempotencyKey, Installation, Job,
 from jobs.models.jobs import LostRace
 from jobs.runtimes.base import Runtime
 from jobs.states import ATTEMPT_OPEN, AttemptState
+from portal.people.models import ApiToken
 
 logger = logging.getLogger(__name__)
 BATCH = 200
@@ -56,6 +57,7 @@ def purge_old_jobs() -> int:
         Result.objects.filter(job=job).delete()
         LogChunk.objects.filter(attempt__in=attempts).delete()
         attempts.update(log_state=Attempt.LogState.GONE, log_file="", log_bytes=0, log_cut_bytes=0)
+        ApiToken.objects.filter(job_number=job.pk).delete()  # revoked when it ended
         Job.objects.filter(pk=job.pk).update(purged_at=Now())
     return len(jobs)
 
