@@ -45,6 +45,7 @@ class FakeProgram:
     memory_bytes: int = 8 * 2**20
     cpu_share: float = 1.0  # CPU seconds a second
     lines_s: float | None = None
+    written_bytes: int = 0  # into its own copy of the image
 
 
 Program = Callable[[ContainerSpec], FakeProgram]
@@ -323,6 +324,12 @@ class FakeRuntime:
     def _rest(self, container: _Container) -> None:
         left_s = min(self._sample_every_s, max(0.0, container.ends - container.now))
         self._changed.wait_for(lambda: self._is_away or container.now >= container.ends, left_s)
+
+    def written(self, handle: Handle) -> int:
+        with self._changed:
+            self._require_engine()
+            found = self._find(handle)
+            return found.program.written_bytes if found is not None else 0
 
     def owned(self, label: str, value: str) -> list[Handle]:
         with self._changed:
