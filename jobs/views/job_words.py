@@ -71,6 +71,9 @@ def _running(job: Job, attempt: Attempt | None) -> str:
         return f"Waiting for another try. {reason}".strip() if reason else "Waiting for another try."
     if attempt.state == AttemptState.STARTING:
         return f"Starting on host {attempt.host.name}."
+    if job.paused:
+        held = "It stands still with all it holds, its time limit goes on"
+        return f"Paused on host {attempt.host.name}. {held}, and Resume lets it go on."
     return f"Running on host {attempt.host.name}."
 
 

@@ -19,9 +19,7 @@ from portal.people.models import User
 from tests.apps_catalog.launch.generate import launch as make_launch
 from tests.apps_catalog.launch.generate import read, site
 from tests.factories import DEFINITION, make_machine
-from tests.jobs.test_slots import Start, ended, launch, running, start
-
-__all__ = ["start"]  # a fixture
+from tests.jobs.workers import Start, ended, launch, running
 
 ALONE = ContainerSpec(
     "slipway-test-1-run-0-1",
