@@ -72,8 +72,8 @@ def _running(job: Job, attempt: Attempt | None) -> str:
     if attempt.state == AttemptState.STARTING:
         return f"Starting on host {attempt.host.name}."
     if job.paused:
-        held = "It stands still with all it holds, its time limit goes on"
-        return f"Paused on host {attempt.host.name}. {held}, and Resume lets it go on."
+        held = "It keeps its memory and its slot, and its time limit goes on counting."
+        return f"Paused on host {attempt.host.name}. {held} Resume lets it go on."
     return f"Running on host {attempt.host.name}."
 
 

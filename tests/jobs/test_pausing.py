@@ -96,7 +96,7 @@ def test_the_page_offers_pause_and_then_resume(as_owner: Client, owner: User) ->
     assert 'id="job-resume"' not in shown
     shown = as_owner.post(reverse("jobs:job-pause", args=[job.number]), follow=True).content.decode()
     assert f"Job {job.number} is paused." in shown
-    assert "Paused on host one. It stands still with all it holds, its time limit goes on" in shown
+    assert "Paused on host one. It keeps its memory and its slot, and its time limit goes on counting." in shown
     assert 'id="job-resume"' in shown
     assert 'id="job-pause"' not in shown
     shown = as_owner.post(reverse("jobs:job-resume", args=[job.number]), follow=True).content.decode()
