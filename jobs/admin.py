@@ -31,6 +31,8 @@ class MachineTypeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "cores",
         "ram_mib",
         "gpus",
+        "nodes_max",
+        "aliases",
         "requires",
         "network",
         "price_per_hour",

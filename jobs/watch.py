@@ -211,4 +211,6 @@ class Watcher:
     def _written(self, tended: Tended) -> int:
         """What a job with a writable root has put there: it lies on the engine's disk, not in the folder."""
         handle = tended.handle
-        return self._runtime.written(handle) if handle is not None and tended.job.plan.get("writable_root") else 0
+        if handle is None or not tended.job.plan.get("writable_root"):
+            return 0
+        return sum(self._runtime.written(each) for each in (handle, *tended.nodes.slaves))

@@ -298,6 +298,8 @@ EXPECTED: dict[str, list[Rule]] = {
     "api:jobs": both(SIGNED_IN),
     "api:job": get(RUNNER, _job) + get(WATCHERS, _shared),
     "api:job-cancel": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
+    "api:job-pause": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
+    "api:job-resume": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
     "api:job-events": get(RUNNER, _job) + get(WATCHERS, _shared),
     "api:job-log": get(RUNNER, _job) + get(WATCHERS, _shared),
     "api:job-results": get(RUNNER, _job) + get(WATCHERS, _shared),
@@ -363,6 +365,8 @@ EXPECTED: dict[str, list[Rule]] = {
     "jobs:job-inputs": get(RUNNER, _job) + get(WATCHERS, _shared),
     "jobs:job-results": get(RUNNER, _job) + get(WATCHERS, _shared),
     "jobs:job-cancel": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
+    "jobs:job-pause": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
+    "jobs:job-resume": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
     "jobs:job-rerun": post(OWNER, _job) + post(MATES, _shared),  # an operator does not see the team's app
     "jobs:job-share": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
     "jobs:job-log-text": get(RUNNER, _job) + get(WATCHERS, _shared),

@@ -54,7 +54,7 @@ def resolve(
     if isinstance(submission.walltime_s, int) and submission.walltime_s > settings.WALLTIME_MAX_HOURS * 3600:
         said = f"must be at most {settings.WALLTIME_MAX_HOURS} hours ({settings.WALLTIME_MAX_HOURS * 3600} seconds)"
         faults.append(Fault("/walltime_s", "range", said))
-    _check_nodes(machine, submission, faults)
+    _check_nodes(machine, version, submission, faults)
     if command is not None and isinstance(submission.parameters, dict):
         _check_files(command, submission, vault, faults)
         _check_uploads(owner, command, submission, faults)
@@ -98,9 +98,15 @@ def _size(machine: MachineType, version: Version) -> MachineSize:
     )
 
 
-def _check_nodes(machine: MachineType | None, submission: Submission, faults: list[Fault]) -> None:
+def _check_nodes(machine: MachineType | None, version: Version, submission: Submission, faults: list[Fault]) -> None:
     """The machine type's own limit; the app's is judged with the rest of the definition."""
     nodes: object = submission.nodes
+    if version.runs_as_root and isinstance(nodes, int) and nodes > 1:
+        said = (
+            "An app that is granted to run as root runs on one node: its nodes could not reach one another. Take one."
+        )
+        faults.append(Fault("/nodes", "root_on_nodes", said))
+        return
     if machine is None or not isinstance(nodes, int) or nodes <= machine.nodes_max:
         return
     most = "one node" if machine.nodes_max == 1 else f"{machine.nodes_max} nodes"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,16 +14,14 @@ from jobs import node_keys, nodes
 from jobs.models import JobEvent, MachineType
 from jobs.nodes import Nodes
 from jobs.runtimes.base import ContainerSpec, RuntimeFault, Tmpfs
-from jobs.runtimes.fake import FakeProgram, FakeRuntime, by_words
+from jobs.runtimes.fake import FakeProgram, FakeRuntime, Program, by_words
 from jobs.slots import Slots
 from jobs.states import FailureClass, JobState
 from portal.people.models import User
 from tests.apps_catalog.launch.generate import launch as make_launch
 from tests.apps_catalog.launch.generate import read, site
 from tests.factories import DEFINITION, make_machine
-from tests.jobs.test_slots import Start, ended, launch, running, start
-
-__all__ = ["start"]  # a fixture
+from tests.jobs.workers import Start, ended, launch, running
 
 ALONE = ContainerSpec(
     "slipway-test-1-run-0-1",
@@ -113,7 +113,7 @@ def test_keys_half_made_are_made_anew(tmp_path: Path) -> None:
     (tmp_path / "keys.new").mkdir()
     (tmp_path / "keys.new" / "host_key").write_text("half")
     node_keys.make(tmp_path / "keys", ("node1", "node2"), uid=505, gid=505)
-    assert load_ssh_private_key((tmp_path / "keys" / "host_key").read_bytes(), None)
+    load_ssh_private_key((tmp_path / "keys" / "host_key").read_bytes(), None)
     assert [path.name for path in tmp_path.iterdir()] == ["keys"]
 
 
@@ -207,7 +207,7 @@ def test_no_room_for_a_network_is_ours_and_tried_again(owner: User, start: Start
     assert "No subnet is free. Trying again" in retried.first().message  # type: ignore[union-attr]
 
 
-def sshd_or(does: FakeProgram) -> object:
+def sshd_or(does: FakeProgram) -> Program:
     return lambda spec: by_words(spec) if spec.argv[-2:] == ("-D", "-e") else does
 
 
@@ -215,10 +215,8 @@ def eventually_nothing(runtime: FakeRuntime, slots: Slots) -> None:
     eventually(lambda: nothing_left(runtime, slots))
 
 
-def eventually(found: object) -> None:
-    import time
-
+def eventually(found: Callable[[], bool]) -> None:
     until = time.monotonic() + 10
-    while not found():  # type: ignore[operator]
+    while not found():
         assert time.monotonic() < until
         time.sleep(0.02)
