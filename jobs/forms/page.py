@@ -10,19 +10,26 @@ from django.conf import settings
 
 from apps_catalog.launch.snippets import snippets
 from apps_catalog.launch.spec import LaunchSpec
+from apps_catalog.launch.vault_types import accepts, takes_storage
 from apps_catalog.models import App, Version
 from apps_catalog.services import not_launchable, spec_of
-from jobs import services, vaults
+from jobs import services
 from jobs.forms import attachments, machines
 from jobs.forms.builder import Settings, build, problems
 from jobs.forms.drafts import Draft, as_body, as_clock, first_command, typed_parameters
 from jobs.forms.panel import Panel, panel_of, things_to_fix
 from jobs.models import Upload, Vault
 from jobs.placement import MachineState, machine_states
+from jobs.services import storage
 from portal.errors import NotFound
 from portal.people.models import User
 
 NO_VAULT = "NONE"
+KIND_WORDS: dict[str, str] = {
+    Vault.Type.OBJECT: "object storage",
+    Vault.Type.BLOCK: "one job at a time",
+    Vault.Type.BLOCK_ARRAY: "one job at a time",
+}
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,13 @@ def find_page(user: User, slug: str, label: str) -> Page:
     return Page(user, app, version, spec_of(version))
 
 
+def _words(vault: Vault) -> str:
+    """A vault in a list to choose from: whose it is, and of what kind where it is not plain files."""
+    about = [f"team {vault.team.name}"] if vault.team else []
+    about += [] if vault.type == Vault.Type.FILE else [KIND_WORDS[vault.type]]
+    return f"{vault.name} ({', '.join(about)})" if about else vault.name
+
+
 @dataclass(frozen=True)
 class Page:
     user: User
@@ -72,14 +86,12 @@ class Page:
     @cached_property
     def vaults(self) -> list[tuple[str, str]]:
         """(value, words): the person's own vaults, their teams', and none where the app works without."""
-        takes = not self.spec.vault_types or set(self.spec.vault_types) != {NO_VAULT}
-        if not takes:
+        if not takes_storage(self.spec.vault_types):
             return []
-        own = vaults.default_vault(self.user)
-        rows = Vault.objects.visible_to(self.user).exclude(type=Vault.Type.NONE).select_related("team")
-        found = [(row.name, f"{row.name} (team {row.team.name})" if row.team else row.name) for row in rows]
-        found.sort(key=lambda pair: pair[0] != own.name)
-        without = NO_VAULT in self.spec.vault_types or "FILE" not in self.spec.vault_types or not found
+        own = storage.preselected(self.user, self.spec, None)
+        rows = storage.offered(self.user, self.spec)
+        found = sorted(((row.name, _words(row)) for row in rows), key=lambda pair: pair[0] != (own and own.name))
+        without = accepts(self.spec.vault_types, NO_VAULT) or not found
         return [*found, (NO_VAULT, "No storage")] if without else found
 
     def vault_for(self, name: str | None) -> str:
@@ -93,7 +105,8 @@ class Page:
         submission = draft.submission
         command = first_command(self.spec, submission.command)
         machine = submission.machine or machines.preferred(machines.fitting(self.spec, command, self.states))
-        vault = submission.vault or (self.vaults[0][0] if self.vaults else "")
+        preselected = None if submission.vault else storage.preselected(self.user, self.spec, command)
+        vault = submission.vault or (preselected.name if preselected else "")
         return replace(draft, submission=replace(submission, machine=machine, vault=vault))
 
     def judged(self, draft: Draft) -> services.Preview:

@@ -17,10 +17,9 @@ from jobs import vaults
 from jobs.identity import run_ids
 from jobs.models import Host, MachineType, Upload, Vault
 from jobs.placement import unfit
+from jobs.services import storage
 from portal.errors import PortalError
 from portal.people.models import User
-
-NO_VAULT = "NONE"
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def resolve(
         return None, faults
     command = spec.commands.get(submission.command)
     machine = _machine(spec, command, submission.machine, faults)
-    vault = _vault(owner, spec, submission.vault, faults)
+    vault = storage.chosen(owner, spec, command, submission.vault, faults)
     if isinstance(submission.walltime_s, int) and submission.walltime_s > settings.WALLTIME_MAX_HOURS * 3600:
         said = f"must be at most {settings.WALLTIME_MAX_HOURS} hours ({settings.WALLTIME_MAX_HOURS * 3600} seconds)"
         faults.append(Fault("/walltime_s", "range", said))
@@ -115,23 +114,6 @@ def _machine(spec: LaunchSpec, command: Command | None, name: str, faults: list[
         names = ", ".join(m.name for m in fitting[:8]) or "none of this installation"
         faults.append(Fault("/machine", "machine_refused", f"This app does not run on {name}. It runs on: {names}."))
     return machine
-
-
-def _vault(owner: User, spec: LaunchSpec, name: str, faults: list[Fault]) -> Vault | None:
-    """The vault by name; "" is the person's own where the app takes one; NONE is no storage."""
-    takes_storage = not spec.vault_types or set(spec.vault_types) != {NO_VAULT}
-    if name == NO_VAULT or not (name or takes_storage):
-        return None
-    if not name:
-        return vaults.default_vault(owner)
-    vault = Vault.objects.visible_to(owner).filter(name=name).first()
-    if vault is None:
-        said = f"There is no vault {name[:60]!r} among yours. Pick one from the list, or leave it empty."
-        faults.append(Fault("/vault", "unknown_vault", said))
-    elif not takes_storage:
-        said = "This app works without storage. Leave the vault empty."
-        faults.append(Fault("/vault", "vault_refused", said))
-    return None if vault is None or vault.type == Vault.Type.NONE else vault
 
 
 def _pointer(key: str) -> str:

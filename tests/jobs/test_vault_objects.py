@@ -319,7 +319,6 @@ def test_a_bucket_that_is_gone_is_said_in_words_whatever_is_asked(
     [
         {"bucket": "UPPER_case!"},
         {"endpoint": "http://127.0.0.1:99999"},
-        {"endpoint": "http://no host"},
         {"region": "nowhere at all"},
     ],
 )
