@@ -96,7 +96,7 @@ def test_at_the_launch_it_is_a_fault_of_the_field_that_names_a_file(as_owner: Cl
     file = {"name": "F", "description": "f", "type": "FILE", "positional": True, "required": True}
     command = {**DEFINITION["commands"]["throw"], "parameters": {"file": file}}
     version = make_version(definition={**DEFINITION, "vault-types": ["OBJECT"], "commands": {"throw": command}})
-    body: dict[str, Any] = {"app": version.app.slug, "vault": "cloud", "parameters": {"file": "a.txt"}}
+    body: dict[str, Any] = {"app": version.app.slug, "machine": "n1", "vault": "cloud", "parameters": {"file": "a.txt"}}
     answer = as_owner.post("/api/v1/jobs", body, content_type="application/json")
     assert answer.status_code == 422
     faults = answer.json()["errors"]
