@@ -54,7 +54,7 @@ def on_disk(client: Any, owner: Any, entries: int) -> list[str]:
 @contextmanager
 def bucket_of(entries: int) -> Iterator[tuple[str, str]]:
     """A bucket of so many objects and its endpoint."""
-    from moto.core import DEFAULT_ACCOUNT_ID
+    from moto.core.models import DEFAULT_ACCOUNT_ID
     from moto.s3.models import s3_backends
     from moto.server import ThreadedMotoServer
 
@@ -75,7 +75,7 @@ def in_a_bucket(client: Any, owner: Any, entries: int) -> list[str]:
     from jobs.models import Vault
 
     with bucket_of(entries) as (bucket, endpoint):
-        way = {"bucket": bucket, "endpoint": endpoint, "access_key": "k", "secret": "s"}
+        way: dict[str, Any] = {"bucket": bucket, "endpoint": endpoint, "access_key": "k", "secret": "s"}
         vault = vaults.create_vault(name="cloud", owner=owner, type=Vault.Type.OBJECT, **way)
         return measure_server(client, vault.name, f"{entries:,} objects in a bucket")
 

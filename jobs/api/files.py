@@ -32,7 +32,9 @@ class VaultRead(serializers.ModelSerializer[Vault]):
     team = serializers.CharField(
         source="team.slug", allow_null=True, default=None, help_text="null: it is yours alone."
     )
-    default = serializers.SerializerMethodField(help_text="Your launches take it where nothing else is said.")
+    default = serializers.SerializerMethodField(
+        "is_default", help_text="Your launches take it where nothing else is said."
+    )
     held_by = serializers.IntegerField(
         source="held_by_id", allow_null=True, help_text="Number of the job that has a vault of one job at a time."
     )
@@ -52,7 +54,7 @@ class VaultRead(serializers.ModelSerializer[Vault]):
         )
         read_only_fields = fields
 
-    def get_default(self, vault: Vault) -> bool:
+    def is_default(self, vault: Vault) -> bool:
         return bool(vault.pk == self.context["default"].pk)
 
     def get_quota_bytes(self, vault: Vault) -> int | None:

@@ -64,13 +64,19 @@ def resolve(
             disk_mib=machine.disk_mib,
             network="bridge" if machine.network == MachineType.Network.BRIDGE else "none",
         ),
-        vault=VaultMount(vault.name, vault.type, submission.vault_readonly) if vault else VaultMount("", "NONE"),
+        vault=_mount(vault, submission.vault_readonly),
         uid=uid,
         gid=gid,
         walltime_default_s=min(settings.WALLTIME_DEFAULT_HOURS, settings.WALLTIME_MAX_HOURS) * 3600,
         walltime_max_s=settings.WALLTIME_MAX_HOURS * 3600,
     )
     return Resolved(machine, vault, site), faults
+
+
+def _mount(vault: Vault | None, readonly: bool) -> VaultMount:
+    if vault is None:
+        return VaultMount("", "NONE")
+    return VaultMount(vault.name, vault.type, readonly)  # type: ignore[arg-type]  # the column's choices are its types
 
 
 def _texts(submission: Submission) -> list[Fault]:

@@ -154,7 +154,7 @@ def test_what_does_not_go_together_is_said_on_the_form(
 
 
 def test_a_secret_is_set_anew_kept_and_never_shown(staff: Client, owner: User) -> None:
-    way = {"bucket": "b", "endpoint": "http://127.0.0.1:9", "access_key": KEY}
+    way: dict[str, Any] = {"bucket": "b", "endpoint": "http://127.0.0.1:9", "access_key": KEY}
     vault = vaults.create_vault(name="cloud", owner=owner, type=Vault.Type.OBJECT, secret=SECRET, **way)
     address = f"/admin/jobs/vault/{vault.pk}/change/"
     page = said(staff.get(address))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jobs import identity, vault_disk, vault_locations, vaults
+from jobs import identity, listing, safe_paths, vault_disk, vault_locations, vaults
 from jobs.models import Vault
 from jobs.vault_locations import MARKER, VaultAway
 from portal.errors import Conflict, Forbidden, Invalid, NotFound, PortalError
@@ -187,14 +187,15 @@ def test_a_disk_that_is_read_only_is_read_and_never_changed(owner: User, disk: P
     vaults.make_folder(vault, "d")
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     assert names(vault) == ["d", "a"]
-    for act in (
+    acts: list[Callable[[], object]] = [
         lambda: put(vault, "b"),
         lambda: put(vault, "a", replace=True),
         lambda: vaults.make_folder(vault, "e"),
         lambda: vaults.rename(vault, "a", "c"),
         lambda: vaults.move(vault, "a", "d"),
         lambda: vaults.delete(vault, "a"),
-    ):
+    ]
+    for act in acts:
         with pytest.raises(Forbidden, match="is mounted read-only"):
             act()
 
@@ -240,13 +241,13 @@ def test_where_case_does_not_count_a_name_can_change_its_case_and_none_other_s_i
     vault = made(owner, place)
     put(vault, "readme", b"1")
     put(vault, "other")
-    look = vault_disk.safe_paths.look
+    look = safe_paths.look
 
     def folded(name: str, *, within: int) -> os.stat_result | None:
         there = {one.casefold(): one for one in os.listdir(within)}
         return look(there.get(name.casefold(), name), within=within)
 
-    monkeypatch.setattr(vault_disk.safe_paths, "look", folded)
+    monkeypatch.setattr(safe_paths, "look", folded)
     vaults.rename(vault, "readme", "README")
     assert names(vault) == ["other", "README"]
     with pytest.raises(Conflict):
@@ -264,7 +265,7 @@ def test_a_disk_that_does_not_answer_is_said_in_words(
     def refuse(*args: Any, **asked: Any) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(vault_disk.listing, "read_folder", refuse)
+    monkeypatch.setattr(listing, "read_folder", refuse)
     with pytest.raises(VaultAway, match="does not answer"):
         vaults.list_folder(vault)
 

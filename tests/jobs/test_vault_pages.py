@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 def away(owner: User) -> Vault:
     """A vault whose service does not answer."""
     vault_objects._away.clear()
-    way = {"bucket": "results", "endpoint": "http://127.0.0.1:9"}
+    way: dict[str, Any] = {"bucket": "results", "endpoint": "http://127.0.0.1:9"}
     return vaults.create_vault(name="cloud", owner=owner, type=Vault.Type.OBJECT, **way)
 
 
@@ -123,7 +123,7 @@ def test_a_bucket_is_browsed_changed_and_launched_with_from_the_pages(
     assert (again.status_code, again.json()["code"]) == (409, "exists")
     assert "a.txt" in said(as_owner.get(at("files", vault, path="run")))
     got = as_owner.get(at("files-download", vault, path="run/a.txt"))
-    assert (b"".join(got), got["Content-Length"]) == (b"12", "2")  # type: ignore[arg-type]
+    assert (b"".join(got), got["Content-Length"]) == (b"12", "2")
     assert "1 entry" in said(as_owner.get(at("picker", vault, path="run", filter="*.txt")))
     as_owner.post(at("files-rename", vault), {"path": "run", "name": "a.txt", "to": "b.txt"})
     as_owner.post(at("files-move", vault), {"path": "run", "name": "b.txt", "to": ""})
