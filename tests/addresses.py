@@ -308,6 +308,7 @@ EXPECTED: dict[str, list[Rule]] = {
     "api:hosts": get(OPERATORS, closed=403),
     "api:queue": get(SIGNED_IN),
     "api:vaults": get(SIGNED_IN),
+    "api:vault-default": [Rule({"PUT": OWNER}, _api_vault)],
     "api:vault-folder": get(OWNER, _api_vault),
     "api:vault-files": [
         Rule(dict.fromkeys(("GET", "PUT", "POST", "DELETE"), OWNER), _api_file),
@@ -385,6 +386,7 @@ EXPECTED: dict[str, list[Rule]] = {
     "jobs:overlay-preview": post(CURATORS, _draft, closed=403),
     "jobs:uploads": post(SIGNED_IN),
     "jobs:vaults": get(SIGNED_IN),
+    "jobs:vault-default": post(OWNER, _vault) + post(MATES, _team_vault),
     "jobs:files": get(OWNER, _vault) + get(MATES, _team_vault),
     "jobs:files-download": get(OWNER, _vault, query="?path=x.csv") + get(MATES, _team_vault, query="?path=x.csv"),
     "jobs:picker": get(OWNER, _vault) + get(MATES, _team_vault),

@@ -21,6 +21,7 @@ urlpatterns = [
     path("hosts", machines.Hosts.as_view(), name="hosts"),
     path("queue", machines.Queue.as_view(), name="queue"),
     path("vaults", files.Vaults.as_view(), name="vaults"),
+    path("vaults/<str:name>/default", files.VaultDefault.as_view(), name="vault-default"),
     path("vaults/<str:name>/files", files.VaultFolder.as_view(), name="vault-folder"),
     path("vaults/<str:name>/files/<path:path>", files.VaultFiles.as_view(), name="vault-files"),
     path("uploads", files.Uploads.as_view(), name="uploads"),

@@ -20,12 +20,11 @@ from jobs import vaults
 from jobs.job_values import inherited
 from jobs.models import Host, MachineType, Upload, Vault
 from jobs.placement import unfit
+from jobs.services import storage
 from jobs.services.identities import Persona, persona
 from portal.errors import PortalError
 from portal.people import account_variables
 from portal.people.models import User
-
-NO_VAULT = "NONE"
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def resolve(
         return None, faults
     command = spec.commands.get(submission.command)
     machine = _machine(spec, command, submission.machine, faults)
-    vault = _vault(owner, spec, submission.vault, faults)
+    vault = storage.chosen(owner, spec, command, submission.vault, faults)
     if isinstance(submission.walltime_s, int) and submission.walltime_s > settings.WALLTIME_MAX_HOURS * 3600:
         said = f"must be at most {settings.WALLTIME_MAX_HOURS} hours ({settings.WALLTIME_MAX_HOURS * 3600} seconds)"
         faults.append(Fault("/walltime_s", "range", said))
@@ -65,7 +64,7 @@ def resolve(
     site = Site(
         image=version.image_pinned or version.image,
         machine=_size(machine, version),
-        vault=VaultMount(vault.name, vault.type, submission.vault_readonly) if vault else VaultMount("", "NONE"),
+        vault=_mount(vault, submission.vault_readonly),
         uid=who.uid,
         gid=who.gid,
         user=owner.username,
@@ -136,6 +135,12 @@ def _who(
     return who
 
 
+def _mount(vault: Vault | None, readonly: bool) -> VaultMount:
+    if vault is None:
+        return VaultMount("", "NONE")
+    return VaultMount(vault.name, vault.type, readonly)  # type: ignore[arg-type]  # the column's choices are its types
+
+
 def _texts(submission: Submission) -> list[Fault]:
     """Clients send anything: what must be a text is checked before it is looked up."""
     words: dict[str, object] = {
@@ -185,23 +190,6 @@ def _machine(spec: LaunchSpec, command: Command | None, name: str, faults: list[
         faults.append(Fault("/machine", "machine_refused", f"This app does not run on {name}. It runs on: {names}."))
         return None
     return found
-
-
-def _vault(owner: User, spec: LaunchSpec, name: str, faults: list[Fault]) -> Vault | None:
-    """The vault by name; "" is the person's own where the app takes one; NONE is no storage."""
-    takes_storage = not spec.vault_types or set(spec.vault_types) != {NO_VAULT}
-    if name == NO_VAULT or not (name or takes_storage):
-        return None
-    if not name:
-        return vaults.default_vault(owner)
-    vault = Vault.objects.visible_to(owner).filter(name=name).first()
-    if vault is None:
-        said = f"There is no vault {name[:60]!r} among yours. Pick one from the list, or leave it empty."
-        faults.append(Fault("/vault", "unknown_vault", said))
-    elif not takes_storage:
-        said = "This app works without storage. Leave the vault empty."
-        faults.append(Fault("/vault", "vault_refused", said))
-    return None if vault is None or vault.type == Vault.Type.NONE else vault
 
 
 def _pointer(key: str) -> str:

@@ -404,7 +404,7 @@ def begin(settings: Any) -> Iterator[Begin]:
 
 def launch(owner: User, vault: Vault, script: str, file: str = "", pinned: str = "") -> Job:
     make_machine("n1", ram_mib=128)
-    over = {"image_pinned": pinned} if pinned else {}
+    over: dict[str, Any] = {"image_pinned": pinned} if pinned else {}
     version = make_version(definition=READER, **over)
     values = {"script": script} | ({"file": file} if file else {})
     submission = Submission("read", values, machine="n1", vault=vault.name)

@@ -6,8 +6,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
+from botocore import UNSIGNED
 from django.test import Client
 
 from jobs import vault_levels, vault_objects, vault_s3, vault_transfer, vaults
@@ -15,7 +17,7 @@ from jobs.models import Vault
 from jobs.safe_paths import PathRefused
 from portal.errors import Conflict, Full, Invalid, NotFound, PortalError
 from portal.people.models import User
-from tests.jobs.object_store import KEY, ObjectStore
+from tests.jobs.object_store import KEY, SECRET, ObjectStore
 from tests.jobs.vault_files import at, names, put, said
 
 pytestmark = pytest.mark.django_db
@@ -222,14 +224,15 @@ def test_making_renaming_and_moving_never_take_the_place_of_something(vault: Vau
     vaults.make_folder(vault, "a")
     put(vault, "b/x")
     put(vault, "x")
-    for act in (
+    conflicts: list[Callable[[], object]] = [
         lambda: vaults.make_folder(vault, "b"),
         lambda: vaults.rename(vault, "a", "b"),
         lambda: vaults.rename(vault, "x", "b"),
         lambda: vaults.move(vault, "x", "b"),
         lambda: put(vault, "b", replace=True),
         lambda: vaults.move(vault, "b", "b"),
-    ):
+    ]
+    for act in conflicts:
         with pytest.raises(Conflict):
             act()
     for act in (
@@ -275,7 +278,12 @@ def test_what_the_portal_changed_is_seen_at_once_also_by_another_process(
 
 
 def bare(owner: User, **over: str) -> Vault:
-    fields = {"bucket": "some-bucket", "endpoint": "http://127.0.0.1:9", "access_key": KEY, "secret": "s"}
+    fields: dict[str, Any] = {
+        "bucket": "some-bucket",
+        "endpoint": "http://127.0.0.1:9",
+        "access_key": KEY,
+        "secret": "s",
+    }
     return vaults.create_vault(name="bare", owner=owner, type=Vault.Type.OBJECT, **fields | over)
 
 
@@ -319,7 +327,6 @@ def test_a_bucket_that_is_gone_is_said_in_words_whatever_is_asked(
     [
         {"bucket": "UPPER_case!"},
         {"endpoint": "http://127.0.0.1:99999"},
-        {"endpoint": "http://no host"},
         {"region": "nowhere at all"},
     ],
 )
@@ -416,8 +423,7 @@ def test_keys_of_the_portals_own_surroundings_are_never_used(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "ambient")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     vault = object_store.vault(owner, "public", access_key="", secret="")
-    ours = vault_s3.client(vault)
-    assert ours.meta.config.signature_version.__class__.__name__ != "str"
+    assert vault_s3.client(vault).meta.config.signature_version is UNSIGNED  # type: ignore[attr-defined]
     assert names(vault) == []
 
 
@@ -435,7 +441,7 @@ def test_keys_of_the_portals_own_surroundings_are_never_used(
         ({"bucket": "b" * 101}, "bucket"),
     ],
 )
-def test_a_vault_without_a_whole_way_to_its_bucket_is_refused(owner: User, fields: dict[str, str], told: str) -> None:
+def test_a_vault_without_a_whole_way_to_its_bucket_is_refused(owner: User, fields: dict[str, Any], told: str) -> None:
     with pytest.raises(Invalid, match=told):
         vaults.create_vault(name="cloud", owner=owner, type=Vault.Type.OBJECT, **fields)
     assert not Vault.objects.exists()
@@ -444,8 +450,6 @@ def test_a_vault_without_a_whole_way_to_its_bucket_is_refused(owner: User, field
 def test_the_secret_is_sealed_in_its_row_and_shown_nowhere(
     vault: Vault, as_owner: Client, object_store: ObjectStore
 ) -> None:
-    from tests.jobs.object_store import SECRET
-
     assert SECRET not in vault.sealed_secret
     for address in ("/files/", at("files", vault), "/api/v1/vaults"):
         assert SECRET not in said(as_owner.get(address))
