@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from apps_catalog.views import app, catalog, curate, eula, images, overlay, versions
+from apps_catalog.views import app, catalog, curate, eula, grants, images, overlay, versions
 
 app_name = "apps_catalog"
 urlpatterns: list[URLPattern] = [
@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern] = [
     *curate.urlpatterns,
     *versions.urlpatterns,
     *eula.urlpatterns,
+    *grants.urlpatterns,
     *overlay.urlpatterns,
     *images.urlpatterns,
 ]

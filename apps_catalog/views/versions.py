@@ -38,6 +38,8 @@ WORDS = {
     "version.image": "changed its image",
     "version.look_up_image": "had its image looked up again",
     "version.overlay": "changed the form",
+    "version.grant": "granted it more than others may",
+    "version.take_back": "took a grant back",
     "app.visibility": "changed who may run the app",
 }
 
@@ -78,6 +80,7 @@ def _show(
         "version": version,
         "remarks": remarks,
         "numbered": number_lines(version.definition, remarks.findings),
+        "grants": services.grants_of(version),
         "obstacle": services.not_launchable(version),
         "is_default": app.default_version_id == version.pk,
         "image_form": image_form or ImageForm(initial={"image": version.image}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -198,7 +198,7 @@ class Runtime(Protocol):
     def image(self, reference: str, *, pull: bool) -> ImageInfo:
         """Look an image up here, and else (if `pull`) fetch it. Raises RuntimeFault naming the image."""
 
-    def export(self, reference: str) -> Iterator[bytes]:
+    def export(self, reference: str) -> Generator[bytes, None, None]:
         """An image that is here as the stream of `docker save`: a tar of its layers and manifest. Raises RuntimeFault."""
 
     def ping(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from typing import Any, NoReturn
@@ -255,7 +255,7 @@ class DockerRuntime:
                 raise image_missing(reference, "it was pulled and is gone again. Try once more", retry=True)
         return image_info(reference, parsed, found)
 
-    def export(self, reference: str) -> Iterator[bytes]:
+    def export(self, reference: str) -> Generator[bytes, None, None]:
         with self._engine():
             try:
                 yield from self._stream.get_image(reference)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -298,7 +298,7 @@ class FakeRuntime:
             return digest
         return f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}"
 
-    def export(self, reference: str) -> Iterator[bytes]:
+    def export(self, reference: str) -> Generator[bytes, None, None]:
         found = next((name for name in self._saved if reference in (name, self._id_of(name))), None)
         with self._changed:
             self._require_engine()
