@@ -292,6 +292,7 @@ EXPECTED: dict[str, list[Rule]] = {
     "apps_catalog:curate-import": both(CURATORS, closed=403),
     "apps_catalog:curate-check": post(CURATORS, closed=403),
     "apps_catalog:curate-version": get(CURATORS, _draft, closed=403),
+    "apps_catalog:compare": get(CURATORS, _app, closed=403),
     "apps_catalog:grants": get(OPERATORS, closed=403),
     "apps_catalog:curate-grants": [Rule({"GET": OVERSEERS, "POST": OPERATORS}, _draft, closed=403)],
     "apps_catalog:curate-from-image": both(CURATORS, closed=403),
