@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from apps_catalog.views import app, catalog, compare, curate, eula, grants, images, overlay, versions
+from apps_catalog.views import app, catalog, compare, curate, eula, grants, images, overlay, runs, versions
 
 app_name = "apps_catalog"
 urlpatterns: list[URLPattern] = [
@@ -17,4 +17,5 @@ urlpatterns: list[URLPattern] = [
     *grants.urlpatterns,
     *overlay.urlpatterns,
     *images.urlpatterns,
+    *runs.urlpatterns,
 ]

@@ -14,7 +14,7 @@ from typing import Any
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from apps_catalog.models import App, ImageImport, Version
+from apps_catalog.models import App, ImageImport, ImportRun, Version
 from jobs import vault_roots
 from jobs.models import Host, Job, Upload, Vault
 from jobs.states import JobState
@@ -162,6 +162,10 @@ def _image_import(world: World) -> dict[str, Any]:
     return {"pk": ImageImport.objects.get_or_create(image="matrix:1", actor=world.people["curator"])[0].pk}
 
 
+def _import_run(world: World) -> dict[str, Any]:
+    return {"pk": ImportRun.objects.get_or_create(source="matrix")[0].pk}
+
+
 def _job(world: World) -> dict[str, Any]:
     return {"number": world.job.number}
 
@@ -293,6 +297,8 @@ EXPECTED: dict[str, list[Rule]] = {
     "apps_catalog:curate-check": post(CURATORS, closed=403),
     "apps_catalog:curate-version": get(CURATORS, _draft, closed=403),
     "apps_catalog:compare": get(CURATORS, _app, closed=403),
+    "apps_catalog:import-runs": both(CURATORS, closed=403),
+    "apps_catalog:import-run": get(CURATORS, _import_run, closed=403),
     "apps_catalog:grants": get(OPERATORS, closed=403),
     "apps_catalog:curate-grants": [Rule({"GET": OVERSEERS, "POST": OPERATORS}, _draft, closed=403)],
     "apps_catalog:curate-from-image": both(CURATORS, closed=403),
