@@ -148,6 +148,7 @@ class Version(models.Model):
     class Meta:
         ordering: ClassVar = ["-id"]
         constraints: ClassVar = [models.UniqueConstraint(fields=["app", "label"], name="one_version_a_label")]
+        indexes: ClassVar = [models.Index(fields=["digest"], name="version_digest")]
 
     def __str__(self) -> str:
         return f"{self.app.slug} {self.label}"
