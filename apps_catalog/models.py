@@ -58,6 +58,7 @@ class App(models.Model):
     name = models.CharField(max_length=300)
     summary = models.TextField(blank=True)
     author = models.CharField(max_length=300, blank=True)
+    licensed = models.BooleanField(default=True)  # False: whoever runs it brings a licence
     categories = ArrayField(models.CharField(max_length=300), default=list, blank=True)
     category_prefixes = ArrayField(models.CharField(max_length=300), default=list, blank=True)
     icon = models.BinaryField(null=True, editable=False)  # PNG, re-encoded by us, at most 128 x 128

@@ -13,6 +13,8 @@ django = get_asgi_application()
 from jobs.events import CHANNEL  # noqa: E402  models load once Django is set up
 from jobs.streams import ROUTES  # noqa: E402
 from portal.bodies import BodyLimit  # noqa: E402
+from portal.logs import scrub_servers  # noqa: E402
 from portal.streams import Application, Streams  # noqa: E402
 
 application = Streams(ROUTES, BodyLimit(cast("Application", django)), channel=CHANNEL)
+scrub_servers()

@@ -132,6 +132,7 @@ def show(app: App, spec: LaunchSpec, *, with_icon: bool = True) -> None:
     app.kind = spec.kind
     app.name = _short(spec.name) or UNNAMED
     app.author = _short(spec.author)
+    app.licensed = spec.licensed
     app.summary = spec.description.strip()[:SUMMARY_MAX]
     app.categories = [_short(path) for path in spec.categories[:CATEGORIES_MAX]]
     app.category_prefixes = _prefixes(app.categories)

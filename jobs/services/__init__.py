@@ -1,8 +1,8 @@
-"""Use cases: submit, preview, cancel, run again, share. Each validates, writes in one transaction and rings a doorbell."""
+"""Use cases: submit, preview, cancel, pause, run again, share. Each validates, writes in one transaction and rings a doorbell."""
 
 from __future__ import annotations
 
-from jobs.services.acting import cancel, may_change, rerun, share
+from jobs.services.acting import cancel, may_change, pause, rerun, resume, share
 from jobs.services.submitting import Preview, Submitted, preview, submit
 
-__all__ = ["Preview", "Submitted", "cancel", "may_change", "preview", "rerun", "share", "submit"]
+__all__ = ["Preview", "Submitted", "cancel", "may_change", "pause", "preview", "rerun", "resume", "share", "submit"]

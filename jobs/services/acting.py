@@ -1,4 +1,4 @@
-"""What people do to a job that exists: cancel it, run it again, share it."""
+"""What people do to a job that exists: cancel it, pause it, run it again, share it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from jobs import stages
 from jobs.events import record
 from jobs.models import Job
 from jobs.services.submitting import submit
+from jobs.states import JobState
 from portal.errors import Conflict, Forbidden, NotFound
 from portal.people.audit import audit
 from portal.people.models import Team, User
@@ -38,12 +39,42 @@ def cancel(*, job: Job, actor: User) -> Job:
     return job
 
 
+def pause(*, job: Job, actor: User) -> Job:
+    """Let a running job stand still on its host, with all it holds; its time limit goes on counting.
+
+    Pausing a job that is paused changes nothing. Raises Forbidden; Conflict where it does not run, or is asked to stop.
+    """
+    _demand_running(job, actor)
+    if job.cancel_requested_at is not None:
+        raise Conflict(f"Job {job.number} is being stopped. It can't be paused any more.", code="stopping")
+    running = Job.objects.filter(pk=job.pk, state=JobState.RUNNING, cancel_requested_at=None)
+    with transaction.atomic():
+        if running.filter(pause_requested_at=None).update(pause_requested_at=Now()):
+            record(job.number, "pause", f"Paused by {actor.username}.")
+            audit("job.pause", actor=actor, target=str(job.number))
+    job.refresh_from_db()
+    return job
+
+
+def resume(*, job: Job, actor: User) -> Job:
+    """Let a paused job go on. One that is not paused goes on anyway. Raises Forbidden, Conflict where it does not run."""
+    _demand_running(job, actor)
+    with transaction.atomic():
+        if Job.objects.filter(pk=job.pk).exclude(pause_requested_at=None).update(pause_requested_at=None):
+            record(job.number, "resume", f"Resumed by {actor.username}.")
+            audit("job.resume", actor=actor, target=str(job.number))
+    job.refresh_from_db()
+    return job
+
+
 def rerun(*, job: Job, actor: User) -> Job:
     """A new job of the actor's with the same version and inputs (`retry_of`). Raises what submit raises."""
     submission = Submission(
         command=job.command,
         parameters=job.parameters,
         machine=job.machine_type.name,
+        nodes=job.nodes,
+        identity=job.identity or None,
         vault=job.vault.name if job.vault else "NONE",
         vault_readonly=job.vault_readonly,
         label=job.label,
@@ -58,6 +89,7 @@ def rerun(*, job: Job, actor: User) -> Job:
         rerun_safe=job.rerun_safe,
         via="re-run",
         retry_of=job,
+        project=job.project,
     )
     return made.job
 
@@ -73,6 +105,14 @@ def share(*, job: Job, actor: User, team: Team | None) -> Job:
         record(job.number, "shared", f"Shared with {team.name}." if team else "No longer shared.")
     job.team = team
     return job
+
+
+def _demand_running(job: Job, actor: User) -> None:
+    _demand(job, actor)
+    if job.terminal:
+        raise Conflict(f"Job {job.number} has ended already ({job.state}).", code="already_ended")
+    if job.state != JobState.RUNNING:
+        raise Conflict(f"Job {job.number} does not run yet. Wait until it has started.", code="not_running")
 
 
 def _demand(job: Job, actor: User) -> None:

@@ -26,7 +26,7 @@ class TokenAuthentication(authentication.BaseAuthentication):
         token = ApiToken.objects.presented(words[1].decode("latin-1"))
         if token is None:
             raise exceptions.AuthenticationFailed(REFUSED)
-        _note_use(token)
+        note_use(token)
         return narrowed(token.user, token.scopes), token
 
     def authenticate_header(self, request: Request) -> str:
@@ -45,7 +45,8 @@ def narrowed(user: User, scopes: list[str]) -> User:
     return user
 
 
-def _note_use(token: ApiToken) -> None:
+def note_use(token: ApiToken) -> None:
+    """When it was last used, to the minute."""
     now = timezone.now()
     if token.last_used_at is None or now - token.last_used_at > USE_NOTED_EVERY:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -19,6 +21,7 @@ from portal.errors import PortalError
 
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
+JARVICE = re.compile(r"/api/+jarvice(?:/|\Z)")  # where errors are {"error": text}
 AWAY = "The database does not answer just now. Try again in some seconds."
 
 
@@ -88,13 +91,15 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     return Response(body, status=body["status"], headers=headers, content_type=MEDIA_TYPE)
 
 
-def problem_response(status: int, code: str, detail: str) -> HttpResponse:
-    """A problem outside of DRF."""
-    return JsonResponse(problem(status, code, detail), status=status, content_type=MEDIA_TYPE)
+def refusal(path: str, status: int, code: str, detail: str) -> tuple[str, str]:
+    """Media type and body of a refusal that no view gave, as the clients of that address read one."""
+    if settings.JARVICE_API and JARVICE.match(path):
+        return "application/json", json.dumps({"error": detail})
+    return MEDIA_TYPE, json.dumps(problem(status, code, detail))
 
 
 class ApiProblems:
-    """Middleware: under /api/ an error that became a page (a bug, a refused host name, CSRF) is problem+json all the same."""
+    """Middleware: under /api/ an error that became a page (a bug, a refused host name, CSRF) is JSON all the same."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -104,8 +109,10 @@ class ApiProblems:
         is_page = response.status_code >= 400 and response.get("Content-Type", "").startswith("text/html")
         if not (is_page and request.path_info.startswith("/api/")):
             return response
-        if response.status_code >= 500:
+        status, code, detail = response.status_code, "refused", "The request was refused before it was read."
+        if status >= 500:
             number = request.META.get("REQUEST_ID", "")
             detail = f"Something broke here. The log has the reason, under request {number}: tell an administrator."
-            return problem_response(response.status_code, "broken", detail)
-        return problem_response(response.status_code, "refused", "The request was refused before it was read.")
+            code = "broken"
+        media_type, body = refusal(request.path_info, status, code, detail)
+        return HttpResponse(body, status=status, content_type=media_type)

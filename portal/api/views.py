@@ -12,7 +12,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from portal.api.problems import problem_response
+from portal.api.problems import refusal
 from portal.errors import NotFound, PortalError
 from portal.people.models import User
 
@@ -69,4 +69,5 @@ def unknown(request: HttpRequest) -> HttpResponse:
     detail = "Nothing is here. The addresses are listed at /api/docs/."
     if request.path_info.endswith("/"):
         detail = "Nothing is here. Addresses of the API end without a slash; they are listed at /api/docs/."
-    return problem_response(404, "not_found", detail)
+    media_type, body = refusal(request.path_info, 404, "not_found", detail)
+    return HttpResponse(body, status=404, content_type=media_type)

@@ -1,0 +1,122 @@
+"""Jobs of a person and their teams: lists, status, information, and what is done to one that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import nh3
+from django.db.models import QuerySet
+
+from jobs import services
+from jobs.jarvice import entries
+from jobs.jarvice.answers import Endpoint
+from jobs.jarvice.calls import Call, malformed
+from jobs.jarvice.names import NOT_RUNNING, find_job, find_own_job, shown
+from jobs.models import Job, Task
+from jobs.states import JOB_ACTIVE, JOB_TERMINAL, JobState, TaskState
+from portal.errors import Conflict, Forbidden, NotFound
+from portal.people.models import User
+
+LISTED_MAX = 1000  # the newest; a client gets all it asks for in one answer
+SUSPEND, RESUME = 20, 18
+FIRST_PROCESS = 1  # of a container: the one that is paused with all others
+
+
+def held_among(jobs: list[Job]) -> set[int]:
+    """The numbers of those that wait because their owner has no room."""
+    queued = [job.number for job in jobs if job.state == JobState.QUEUED]
+    return set(Task.objects.filter(job__in=queued, state=TaskState.HELD).values_list("job_id", flat=True))
+
+
+def _listed(call: Call, rows: QuerySet[Job]) -> dict[str, Any]:
+    states = JOB_TERMINAL if call.says("completed") else JOB_ACTIVE
+    jobs = list(shown(rows).filter(state__in=states).order_by("-number")[:LISTED_MAX])
+    return entries.keyed(jobs, held_among(jobs), entries.entry)
+
+
+def jobs(call: Call, user: User) -> dict[str, Any]:
+    return _listed(call, Job.objects.filter(owner=user))
+
+
+def teamjobs(call: Call, user: User) -> dict[str, Any]:
+    """Those of one's own and those shared with one's teams."""
+    return _listed(call, Job.objects.visible_to(user))
+
+
+def status(call: Call, user: User) -> dict[str, Any]:
+    job = find_job(call, user)
+    return entries.keyed([job], held_among([job]), entries.status)
+
+
+def info(call: Call, user: User) -> dict[str, Any]:
+    """About and help of the app, as HTML. Nothing to connect to yet, and no actions."""
+    job = find_job(call, user)
+    about = job.version.app.summary.strip()
+    help_html = nh3.clean(job.version.help_html).strip()
+    return {
+        "url": None,
+        "about": f"<p>{escape(about)}</p>" if about else None,
+        "help": help_html or None,
+        "actions": None,
+        "address": None,
+        "password": None,
+    }
+
+
+def connect(call: Call, user: User) -> dict[str, Any]:
+    job = find_job(call, user)
+    raise NotFound(f"Job {job.number} has nothing to connect to: links to programs that run are not served yet.")
+
+
+def shutdown(call: Call, user: User) -> dict[str, Any]:
+    job = find_own_job(call, user)
+    if job.state != JobState.RUNNING:
+        raise NotFound(NOT_RUNNING)
+    _done(services.cancel, job, user)
+    return {"status": "shutdown requested"}
+
+
+def terminate(call: Call, user: User) -> dict[str, Any]:
+    _done(services.cancel, find_own_job(call, user), user)
+    return {"status": "terminated"}
+
+
+def signal(call: Call, user: User) -> dict[str, Any]:
+    number = call.whole("signal", SUSPEND)
+    wanted = {SUSPEND: services.pause, RESUME: services.resume}.get(number)
+    if wanted is None:
+        raise malformed(f"Signal {number} is not sent here. Use {SUSPEND} to suspend a job and {RESUME} to resume it.")
+    job = find_own_job(call, user)
+    _done(wanted, job, user)
+    return {"signal": number, "pid": FIRST_PROCESS}
+
+
+def _done(act: Callable[..., Job], job: Job, user: User) -> None:
+    """Do it; what has ended in the meantime, or is another's, is a job that does not run."""
+    try:
+        act(job=job, actor=user)
+    except (Conflict, Forbidden):
+        raise NotFound(NOT_RUNNING) from None
+
+
+def action(call: Call, user: User) -> dict[str, Any]:
+    name = call.text("action").strip()
+    if not name:
+        raise malformed("Required parameter missing: action.")
+    job = find_job(call, user, missing=NOT_RUNNING)
+    raise NotFound(f"Job {job.number} has no action '{name[:60]}': apps have no actions here.")
+
+
+ENDPOINTS = (
+    Endpoint("jobs", jobs),
+    Endpoint("teamjobs", teamjobs),
+    Endpoint("status", status),
+    Endpoint("info", info),
+    Endpoint("connect", connect),
+    Endpoint("shutdown", shutdown, changes=True),
+    Endpoint("terminate", terminate, changes=True),
+    Endpoint("signal", signal, changes=True),
+    Endpoint("action", action, changes=True),
+)
