@@ -10,12 +10,14 @@ import io
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 
 from PIL import Image, ImageDraw, ImageFont
 
 from apps_catalog import svg
 
 EDGE = 128
+ICONS_KEPT = 256
 BYTES_MAX = 4 * 2**20
 PIXELS_MAX = 4096 * 4096
 FORMATS = ("PNG", "JPEG", "GIF", "ICO", "WEBP")
@@ -34,9 +36,31 @@ class Icon:
     problem: str = ""
 
 
-@lru_cache(maxsize=4)
+_drawn: dict[str, Icon] = {}  # by what they were drawn from, oldest first
+_drawn_lock = Lock()
+
+
 def draw(data: str, kind: str) -> Icon:
-    """The icon that a definition's base64 text holds. Never raises; bounded in bytes, pixels and, for SVG, in seconds."""
+    """The icon that a definition's base64 text holds. Never raises; bounded in bytes, pixels and, for SVG, in seconds.
+
+    The last ones are kept: versions of an app have the same icon, and one SVG costs a process.
+    """
+    if not data:
+        return Icon()
+    mark = hashlib.sha256(f"{kind}\n{data}".encode("utf-8", "replace")).hexdigest()
+    found = _drawn.get(mark)
+    if found is None:
+        found = _draw(data, kind)
+        if found.png is None:
+            return found  # perhaps only because the machine was too busy
+        with _drawn_lock:
+            _drawn[mark] = found
+            if len(_drawn) > ICONS_KEPT:
+                del _drawn[next(iter(_drawn))]
+    return found
+
+
+def _draw(data: str, kind: str) -> Icon:
     text = DATA_URL.sub("", BLANKS.sub("", data))
     if not text:
         return Icon()

@@ -149,6 +149,7 @@ class Version(models.Model):
     class Meta:
         ordering: ClassVar = ["-id"]
         constraints: ClassVar = [models.UniqueConstraint(fields=["app", "label"], name="one_version_a_label")]
+        indexes: ClassVar = [models.Index(fields=["digest"], name="version_digest")]
 
     def __str__(self) -> str:
         return f"{self.app.slug} {self.label}"
@@ -180,7 +181,8 @@ class EulaAcceptance(models.Model):
 
 
 class ImportRun(models.Model):
-    """An import of several definitions at once. `entries`: one object a file with path, ok, app, label, findings."""
+    """An import of several definitions at once. `entries`: one object a file, as services.bulk makes it: path, ok,
+    app (its name), slug, version (its label), created, commands, findings."""
 
     id: int
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -193,6 +195,9 @@ class ImportRun(models.Model):
 
     def __str__(self) -> str:
         return f"import of {len(self.entries)} files"
+
+    def get_absolute_url(self) -> str:
+        return reverse("apps_catalog:import-run", args=[self.pk])
 
 
 class ImageImport(models.Model):

@@ -61,6 +61,18 @@ class VersionBrief(serializers.ModelSerializer[Version]):
         read_only_fields: ClassVar[tuple[str, ...]] = fields
 
 
+class GrantRead(serializers.Serializer[Any]):
+    what = serializers.ChoiceField(choices=tuple(services.GRANTS))
+    by = serializers.CharField()
+    at = serializers.DateTimeField(allow_null=True)
+    reason = serializers.CharField(allow_blank=True)
+
+
+def granted(version: Version | None) -> list[dict[str, Any]]:
+    found = services.grants_of(version) if version else []
+    return [{"what": one.grant.what, "by": one.by, "at": one.at, "reason": one.reason} for one in found]
+
+
 class EulaRead(serializers.Serializer[Any]):
     text = serializers.CharField()
     digest = serializers.CharField(help_text="sha256 of the text; what agreeing to it sends.")
@@ -73,13 +85,17 @@ class EulaAccept(Body):
 
 
 class AppDetail(AppRead):
+    grants = serializers.SerializerMethodField(help_text="What operators let the default version do beyond others.")
     eula = serializers.SerializerMethodField(help_text="Licence terms to agree to before launching; null where none.")
     commands = serializers.SerializerMethodField(help_text="Of the default version.")
     versions = serializers.SerializerMethodField(help_text="The newest first.")
 
     class Meta(AppRead.Meta):
-        fields: ClassVar[tuple[str, ...]] = (*AppRead.Meta.fields, "commands", "versions", "eula")
+        fields: ClassVar[tuple[str, ...]] = (*AppRead.Meta.fields, "commands", "versions", "eula", "grants")
         read_only_fields: ClassVar[tuple[str, ...]] = fields
+
+    def get_grants(self, app: App) -> GrantRead(many=True):  # type: ignore[valid-type]
+        return GrantRead(granted(app.default_version), many=True).data
 
     def get_eula(self, app: App) -> EulaRead(allow_null=True):  # type: ignore[valid-type]
         version = app.default_version
@@ -108,6 +124,7 @@ class VersionRead(serializers.ModelSerializer[Version]):
     app = serializers.CharField(source="app.slug")
     not_launchable = serializers.SerializerMethodField(help_text="Why it can't be launched now; empty when it can.")
     commands = serializers.SerializerMethodField()
+    grants = serializers.SerializerMethodField(help_text="What operators let it do beyond what every app may.")
     findings = FindingRead(many=True)
 
     class Meta:
@@ -123,6 +140,7 @@ class VersionRead(serializers.ModelSerializer[Version]):
             "image_message",
             "not_launchable",
             "commands",
+            "grants",
             "findings",
             "definition",
             "created_at",
@@ -132,6 +150,9 @@ class VersionRead(serializers.ModelSerializer[Version]):
 
     def get_not_launchable(self, version: Version) -> str:
         return services.not_launchable(version)
+
+    def get_grants(self, version: Version) -> GrantRead(many=True):  # type: ignore[valid-type]
+        return GrantRead(granted(version), many=True).data
 
     def get_commands(self, version: Version) -> CommandRead(many=True):  # type: ignore[valid-type]
         return commands_of(version)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from apps_catalog.views import app, catalog, curate, eula, images, overlay, versions
+from apps_catalog.views import app, catalog, compare, curate, eula, grants, images, overlay, runs, versions
 
 app_name = "apps_catalog"
 urlpatterns: list[URLPattern] = [
@@ -12,7 +12,10 @@ urlpatterns: list[URLPattern] = [
     *app.urlpatterns,
     *curate.urlpatterns,
     *versions.urlpatterns,
+    *compare.urlpatterns,
     *eula.urlpatterns,
+    *grants.urlpatterns,
     *overlay.urlpatterns,
     *images.urlpatterns,
+    *runs.urlpatterns,
 ]

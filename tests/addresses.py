@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from django.test import Client
 from django.urls import reverse
 
-from apps_catalog.models import App, ImageImport, Version
+from apps_catalog.models import App, ImageImport, ImportRun, Version
 from jobs import vault_roots
 from jobs.models import Host, Job, Upload, UsageSeries, Vault
 from jobs.states import JobState
@@ -46,6 +46,7 @@ MATES = frozenset({"owner", "teammate"})
 WATCHERS = frozenset({"owner", "teammate", "operator"})
 CURATORS = frozenset({"curator"})
 OPERATORS = frozenset({"operator"})
+OVERSEERS = CURATORS | OPERATORS
 TEAMMATE = frozenset({"teammate"})
 NOBODY: frozenset[str] = frozenset()
 JARVICE = "/api/jarvice/"
@@ -178,6 +179,10 @@ def _draft(world: World) -> dict[str, Any]:
 
 def _image_import(world: World) -> dict[str, Any]:
     return {"pk": ImageImport.objects.get_or_create(image="matrix:1", actor=world.people["curator"])[0].pk}
+
+
+def _import_run(world: World) -> dict[str, Any]:
+    return {"pk": ImportRun.objects.get_or_create(source="matrix")[0].pk}
 
 
 def _job(world: World) -> dict[str, Any]:
@@ -348,6 +353,11 @@ EXPECTED: dict[str, list[Rule]] = {
     "apps_catalog:curate-import": both(CURATORS, closed=403),
     "apps_catalog:curate-check": post(CURATORS, closed=403),
     "apps_catalog:curate-version": get(CURATORS, _draft, closed=403),
+    "apps_catalog:compare": get(CURATORS, _app, closed=403),
+    "apps_catalog:import-runs": both(CURATORS, closed=403),
+    "apps_catalog:import-run": get(CURATORS, _import_run, closed=403),
+    "apps_catalog:grants": get(OPERATORS, closed=403),
+    "apps_catalog:curate-grants": [Rule({"GET": OVERSEERS, "POST": OPERATORS}, _draft, closed=403)],
     "apps_catalog:curate-from-image": both(CURATORS, closed=403),
     "apps_catalog:image-import": get(CURATORS, _image_import, closed=403),
     "apps_catalog:curate-overlay": both(CURATORS, _draft, closed=403),

@@ -11,6 +11,7 @@ from apps_catalog.services.from_images import (
     put_back,
     request_image_import,
 )
+from apps_catalog.services.granting import GRANTS, grants_of, set_grant
 from apps_catalog.services.importing import Imported, import_definition
 from apps_catalog.services.publishing import (
     image_fits,
@@ -26,6 +27,7 @@ from apps_catalog.services.reading import authored_spec, not_launchable, read_de
 from apps_catalog.services.shaping import edited_overlay, set_overlay
 
 __all__ = [
+    "GRANTS",
     "Imported",
     "accept_eula",
     "authored_spec",
@@ -37,6 +39,7 @@ __all__ = [
     "eula_missing",
     "fail_image_import",
     "finish_image_import",
+    "grants_of",
     "image_fits",
     "import_definition",
     "look_up_image",
@@ -49,6 +52,7 @@ __all__ = [
     "record_image",
     "request_image_import",
     "retire",
+    "set_grant",
     "set_image",
     "set_overlay",
     "set_visibility",

@@ -90,12 +90,13 @@ def _write(
         if image and image != same.image:
             set_image(version=same, actor=actor, image=image)
         return Imported(reading, same.app, same)
+    known = there is not None
     if there is None:
         there = App(created_by=_author(actor))
         show(there, spec)
         there.slug = slug or _free_slug(there.name)
         there.save()
-    overlay, remarks = carried_overlay(there, spec)
+    overlay, remarks = carried_overlay(there, spec) if known else ({}, [])
     version = Version.objects.create(
         app=there,
         label=_label_for(there, label),

@@ -20,6 +20,7 @@ from apps_catalog.launch.snippets import Snippet, snippets
 from apps_catalog.launch.spec import Command, LaunchSpec
 from apps_catalog.models import App, Version
 from apps_catalog.numbered import Remarks
+from apps_catalog.services.granting import Granted
 from apps_catalog.wording import VAULT_TYPES, counted
 from portal.errors import NotFound
 from portal.people import signed_in
@@ -70,6 +71,11 @@ class AppPage:
     @cached_property
     def agreed_at(self) -> datetime | None:
         return services.eula_accepted_at(self.user, self.version)
+
+    @cached_property
+    def grants(self) -> list[Granted]:
+        """What this version runs with beyond what every app may."""
+        return services.grants_of(self.version)
 
     @property
     def help(self) -> SafeString:

@@ -21,8 +21,8 @@ def find_version(user: User, slug: str, label: str) -> Version:
     versions = app.versions.defer("definition", "findings", "overlay") if app else Version.objects.none()
     if not user.curates:
         versions = versions.exclude(state=Version.State.DRAFT)
-    wanted = versions.filter(label=label) if label else versions.filter(pk=app.default_version_id if app else None)
-    version = wanted.first()
+    wanted = {"label": label} if label else {"pk": (app.default_version_id if app else None) or 0}
+    version = versions.filter(**wanted).first()
     if app is None or version is None:
         raise NotFound("There is no such app, or it is not yours to see. Search the catalog for it.")
     version.app = app

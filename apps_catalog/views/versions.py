@@ -14,11 +14,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps_catalog import services
 from apps_catalog.forms import FIELD_OF, ImageForm, VisibilityForm
+from apps_catalog.launch.difference import Difference
 from apps_catalog.models import App, Version
 from apps_catalog.numbered import Remarks, number_lines
 from apps_catalog.services.publishing import require_curator
 from apps_catalog.views import wants_part
-from portal.errors import NotFound, PortalError
+from apps_catalog.views.compare import between
+from portal.errors import Conflict, NotFound, PortalError
 from portal.people import signed_in
 from portal.people.models import AuditEvent, User
 
@@ -38,6 +40,8 @@ WORDS = {
     "version.image": "changed its image",
     "version.look_up_image": "had its image looked up again",
     "version.overlay": "changed the form",
+    "version.grant": "granted it more than others may",
+    "version.take_back": "took a grant back",
     "app.visibility": "changed who may run the app",
 }
 
@@ -72,12 +76,16 @@ def _show(
     app = version.app
     remarks = Remarks.of(version)
     chosen = {"visibility": app.visibility, "teams": app.teams.all()}
+    published = _published(version)
     siblings = app.versions.defer(*Version.LARGE)[:SIBLINGS_SHOWN]
     shown = {
         "app": app,
         "version": version,
         "remarks": remarks,
         "numbered": number_lines(version.definition, remarks.findings),
+        "published": published,
+        "difference": _difference(published, version),
+        "grants": services.grants_of(version),
         "obstacle": services.not_launchable(version),
         "is_default": app.default_version_id == version.pk,
         "image_form": image_form or ImageForm(initial={"image": version.image}),
@@ -86,6 +94,24 @@ def _show(
         "events": _events(version),
     }
     return render(request, "apps_catalog/version.html", shown, status=status)
+
+
+def _published(version: Version) -> Version | None:
+    """What people launch now, where publishing this version would change it."""
+    app = version.app
+    if version.state == Version.State.PUBLISHED or app.default_version_id in (None, version.pk):
+        return None
+    found = app.versions.filter(pk=app.default_version_id or 0).first()
+    if found is not None:
+        found.app = app
+    return found
+
+
+def _difference(published: Version | None, version: Version) -> Difference | None:
+    try:
+        return between(published, version) if published else None
+    except Conflict:  # one of them can't be read any more; the page says so elsewhere
+        return None
 
 
 def _events(version: Version) -> list[dict[str, object]]:

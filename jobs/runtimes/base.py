@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -254,7 +254,7 @@ class Runtime(Protocol):
         None where there is none, or it is larger than the limit. Raises RuntimeFault(image_missing, engine_away).
         """
 
-    def export(self, reference: str) -> Iterator[bytes]:
+    def export(self, reference: str) -> Generator[bytes, None, None]:
         """An image that is here as the stream of `docker save`: a tar of its layers and manifest. Raises RuntimeFault."""
 
     def ping(self) -> str:

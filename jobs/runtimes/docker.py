@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, NoReturn
 
@@ -269,7 +269,7 @@ class DockerRuntime(docker_networks.PrivateNetworks):
                 raise image_missing(reference, "it was pulled and is gone again. Try once more", retry=True)
         return image_info(reference, parsed, found)
 
-    def export(self, reference: str) -> Iterator[bytes]:
+    def export(self, reference: str) -> Generator[bytes, None, None]:
         with self._engine():
             try:
                 yield from self._stream.get_image(reference)

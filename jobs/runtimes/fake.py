@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -316,11 +316,22 @@ class FakeRuntime:
             references.require_allowed(references.parse_or_refuse(reference), reference, self._registries)
         if reference in self._missing:
             raise _image_missing(reference, retry=not pull)
+        return ImageInfo(reference=reference, pinned=self._id_of(reference), size_bytes=2**20, architecture="amd64")
+
+    @staticmethod
+    def _id_of(reference: str) -> str:
         digest = reference.rpartition("@")[2]
-        pinned = (
-            digest if references.is_image_id(digest) else f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}"
-        )
-        return ImageInfo(reference=reference, pinned=pinned, size_bytes=2**20, architecture="amd64")
+        if references.is_image_id(digest):
+            return digest
+        return f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}"
+
+    def export(self, reference: str) -> Generator[bytes, None, None]:
+        found = next((name for name in self._saved if reference in (name, self._id_of(name))), None)
+        with self._changed:
+            self._require_engine()
+        if found is None:
+            raise _image_missing(reference, retry=True)
+        yield from _pieces(self._saved[found])
 
     def read_file(self, image: str, path: str, limit_bytes: int) -> bytes | None:
         with self._changed:

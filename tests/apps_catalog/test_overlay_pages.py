@@ -208,3 +208,28 @@ def test_the_schema_of_overlays_is_itself_sound() -> None:
     from jsonschema import Draft202012Validator
 
     Draft202012Validator.check_schema(OVERLAY_SCHEMA)
+
+
+class TestCompare:
+    def test_two_versions_are_shown_side_by_side(self, as_curator: Client, curator: User) -> None:
+        old = publish_new(actor=curator, name="Echo")
+        definition = appdef(name="Echo", description="<b>new</b>")
+        word = definition["commands"]["say"]["parameters"].pop("word")
+        definition["commands"]["say"]["parameters"] = {
+            "word": {**word, "value": "hi"},
+            "-n": {"name": "N", "type": "INT"},
+        }
+        new = import_draft(actor=curator, text=json.dumps(definition))
+        address = f"/curate/compare/{old.app.slug}/"
+        page = seen(as_curator.get(address))
+        assert "1 parameter new, 1 parameter changed, 1 other thing changed" in page
+        assert "&lt;b&gt;new&lt;/b&gt;" in page
+        assert "hello" in page
+        assert "No difference" in seen(as_curator.get(f"{address}?from={new.label}&to={new.label}"))
+        assert as_curator.get(f"{address}?from=nope").status_code == 404
+        assert as_curator.get("/curate/compare/nothing/").status_code == 404
+        before = seen(as_curator.get(new.get_curate_url()))
+        assert f"Compared with {old.label}, which is published" in before
+        assert "Compared with version 1: 1 parameter new" in before, "the question before publishing says it too"
+        services.publish(version=new, actor=curator)
+        assert "which is published" not in seen(as_curator.get(new.get_curate_url()))

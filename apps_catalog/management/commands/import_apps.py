@@ -7,31 +7,21 @@ import os
 import stat
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 
 from apps_catalog import services
 from apps_catalog.launch.document import too_large
-from apps_catalog.launch.spec import Finding, Reading
-from apps_catalog.models import Version
+from apps_catalog.launch.spec import Finding
+from apps_catalog.services.bulk import Entry, Wish, import_one, record_run
 from apps_catalog.services.reading import size_limit_bytes
 from apps_catalog.wording import counted
-from portal.errors import PortalError
 from portal.people.models import User
 
 MARKS = {"error": "x", "warning": "!", "info": "-"}
-
-
-@dataclass(frozen=True)
-class Wish:
-    actor: User
-    image: str
-    publish: bool
-    dry_run: bool
 
 
 class Command(BaseCommand):
@@ -49,14 +39,17 @@ class Command(BaseCommand):
         if options["image"] and not services.image_fits(options["image"]):
             raise CommandError(f"--image {options['image']!r} is no image reference. Write registry/name:tag.")
         wish = Wish(_curator(options["username"]), options["image"], options["publish"], options["dry_run"])
-        failed = total = 0
+        entries: list[Entry] = []
         for path in _files(options["paths"]):
-            result = _import(path, wish)
-            total += 1
-            failed += not result["ok"]
-            self.stdout.write(json.dumps(result) if options["json"] else _as_text(result, wish))
+            entry = import_one(wish, str(path), _text_of(path))
+            entries.append(entry)
+            self.stdout.write(json.dumps(entry) if options["json"] else _as_text(entry, wish))
+        failed = sum(not entry["ok"] for entry in entries)
         verb = "can be imported" if wish.dry_run else "imported"
-        self.stderr.write(f"{total - failed} of {counted(total, 'file')} {verb}.")
+        self.stderr.write(f"{len(entries) - failed} of {counted(len(entries), 'file')} {verb}.")
+        if not wish.dry_run:
+            run = record_run(wish, entries, source="manage.py import_apps " + " ".join(options["paths"]))
+            self.stderr.write(f"All remarks: {settings.PUBLIC_URL}{run.get_absolute_url()}")
         if failed:
             raise SystemExit(1)
 
@@ -84,21 +77,6 @@ def _files(given: list[str]) -> Iterator[Path]:
             yield path
 
 
-def _import(path: Path, wish: Wish) -> dict[str, Any]:
-    """The report of one file. Nothing a file holds, or is, stops the command."""
-    text = _text_of(path)
-    if isinstance(text, Finding):
-        return _report(path, Reading(None, (text,)))
-    try:
-        with transaction.atomic():
-            done = services.import_definition(text=text, actor=wish.actor, image=wish.image, dry_run=wish.dry_run)
-            if wish.publish and not wish.dry_run and done.version and done.version.state != Version.State.PUBLISHED:
-                services.publish(version=done.version, actor=wish.actor)
-    except PortalError as refusal:
-        return _report(path, Reading(None, (Finding("error", refusal.code, refusal.message),)))
-    return _report(path, done.reading, done)
-
-
 def _text_of(path: Path) -> bytes | Finding:
     limit = size_limit_bytes()
     try:
@@ -116,23 +94,7 @@ def _text_of(path: Path) -> bytes | Finding:
         return Finding("error", "unreadable", f"The file can't be read: {why}.")
 
 
-def _report(path: Path, reading: Reading, done: services.Imported | None = None) -> dict[str, Any]:
-    spec = reading.spec
-    app = done.app if done else None
-    version = done.version if done else None
-    return {
-        "path": str(path).encode("utf-8", "replace").decode(),
-        "ok": reading.ok,
-        "app": spec.name if spec else None,
-        "slug": app.slug if app else None,
-        "version": version.label if version else None,
-        "created": bool(done and done.created),
-        "commands": list(spec.commands) if spec else [],
-        "findings": [asdict(finding) for finding in reading.findings],
-    }
-
-
-def _as_text(result: dict[str, Any], wish: Wish) -> str:
+def _as_text(result: Entry, wish: Wish) -> str:
     if not result["ok"]:
         head = f"REFUSED  {result['path']}"
     else:
