@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import claim, dispatch, figures, installation, submit
+from bench import claim, dispatch, figures, forms, installation, submit
 
 LATEST = Path(__file__).parent / "results" / "latest.md"
 
@@ -17,6 +17,7 @@ def main() -> None:
     with installation.prepare() as site:
         parts: tuple[Callable[[], list[str]], ...] = (
             lambda: dispatch.measure(site, 30),
+            forms.measure,
             lambda: submit.measure(site, 400, 100),
             lambda: claim.measure(site, 100_000, 1_000, 1_000),
         )

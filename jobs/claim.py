@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from jobs import limits
+from jobs import limits, vault_locks
 from jobs.events import record
 from jobs.models import Attempt, Host, Task
 from jobs.models.jobs import LostRace
@@ -57,19 +57,20 @@ def claim(*, host: Host, incarnation: uuid.UUID, machine_id: int, slot: int, pre
                 row = cursor.fetchone()
             if row is None:
                 return None
-            task = Task.objects.select_related("job").defer("job__plan", "job__parameters").get(pk=row[0])
+            task = Task.objects.select_related("job__vault").defer("job__plan", "job__parameters").get(pk=row[0])
             if _may_begin(task):
                 return _begin(task, host, incarnation, slot, prefix)
 
 
 def _may_begin(task: Task) -> bool:
-    """Bring the task's job to RUNNING, if it isn't and its owner has room."""
+    """Bring the task's job to RUNNING, if it isn't, its owner has room and its vault is free for it."""
     job = task.job
     if job.state == JobState.QUEUED:
-        if not limits.begin(job.owner_id):
+        if not vault_locks.take(task) or not limits.begin(job.owner_id):
             return False
         try:
             job.move(JobState.RUNNING, started_at=Now())
+            vault_locks.hold(job)
         except LostRace:  # a sibling task's slot was first, or the job has just been cancelled
             limits.not_begun(job.owner_id)
             job.refresh_from_db(fields=["state"])

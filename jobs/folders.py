@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import uuid
@@ -12,7 +13,7 @@ from pathlib import Path
 from django.conf import settings
 
 from apps_catalog.launch.spec import RunPlan
-from jobs import uploads, vaults
+from jobs import identity, uploads, vaults
 from jobs.models import Attempt, Job, Upload
 from jobs.runtimes.base import ContainerSpec, Mount, RuntimeFault, Tmpfs
 
@@ -43,22 +44,59 @@ class Folder:
         return self.root / "files"
 
     def prepare(self, plan: RunPlan) -> None:
-        """Make the folder and write the plan's files. Safe to repeat."""
-        self.files.mkdir(parents=True, exist_ok=True)
+        """Make the folder and write the plan's files. Safe to repeat, also beside a container that has begun.
+
+        Raises RuntimeFault(start_refused) where an uploaded file is gone.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o711)  # the job's user passes through to home and results, and lists nothing
-        for folder in (self.home, self.results):
-            folder.mkdir(exist_ok=True)
-            if os.geteuid() == 0:
-                os.chown(folder, plan.uid, plan.gid)
-            folder.chmod(0o2770 if os.geteuid() else 0o700)
+        self.files.mkdir(
+            mode=0o700, exist_ok=True
+        )  # they hold secrets, and a container needs no way to what is mounted
+        for mount in plan.mounts:
+            if mount.kind in ("home", "results"):
+                self._make(self.home if mount.kind == "home" else self.results, mount.target, plan)
         for number, file in enumerate(plan.files):
-            if not file.upload:
-                path = self.files / str(number)
-                path.write_text(file.text, encoding="utf-8", newline="")
-                path.chmod(file.mode)
+            target = self.files / str(number)
+            if file.upload and not copied(plan):
+                continue
+            fresh = target.with_suffix(".new")  # a container that runs keeps the file it has
+            if file.upload:
+                shutil.copyfile(upload_path(file.upload), fresh)
+            else:
+                fresh.write_bytes(base64.b64decode(file.base64) if file.base64 else file.text.encode())
+            fresh.chmod(file.mode)
+            fresh.replace(target)
+
+    def _make(self, folder: Path, target: str, plan: RunPlan) -> None:
+        """A folder of the job's user; in a new one, places for the plan's files, which an engine would make as root."""
+        if not folder.exists():
+            folder.mkdir(mode=0o700)
+            for file in plan.files:
+                if file.path.startswith(f"{target}/") and ".." not in file.path.split("/"):
+                    place = folder / file.path.removeprefix(f"{target}/")
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.touch()
+                    for made in (place, *place.parents):
+                        if made == folder:
+                            break
+                        _give(made, plan)
+        _give(folder, plan)
+        folder.chmod(0o2770 if os.geteuid() else 0o700)
 
     def remove(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _give(path: Path, plan: RunPlan) -> None:
+    if os.geteuid() == 0:
+        os.chown(path, plan.uid, plan.gid, follow_symlinks=False)
+
+
+def copied(plan: RunPlan) -> bool:
+    """Whether the job's user is another than the one who may read the store, so that uploads are copied for it."""
+    uid, gid = identity.run_ids()
+    return plan.uid not in (0, uid) and plan.gid != gid
 
 
 def host_root(host_name: str) -> Path:
@@ -66,18 +104,32 @@ def host_root(host_name: str) -> Path:
 
 
 def container(
-    *, attempt: Attempt, job: Job, folder: Folder, labels: Mapping[str, str], gpu_indexes: tuple[int, ...]
+    *,
+    attempt: Attempt,
+    job: Job,
+    plan: RunPlan,
+    folder: Folder,
+    labels: Mapping[str, str],
+    gpu_indexes: tuple[int, ...],
 ) -> ContainerSpec:
-    """The container of an attempt: the plan, with its mounts and files bound to this host's folders."""
-    plan = RunPlan.from_json(job.plan)
+    """The container of an attempt: the job's bound plan, with its mounts and files bound to this host's folders.
+
+    Raises RuntimeFault(start_refused) for what must not start here.
+    """
+    _refuse(plan)
     limits = plan.limits
     sources = {"home": folder.home, "results": folder.results}
     mounts = [Mount(str(sources[m.kind]), m.target, m.readonly) for m in plan.mounts if m.kind in sources]
     if job.vault is not None:
-        root = str(vaults.root_of(job.vault))
+        root = str(vaults.mounted(job.vault, folder.root / "data"))
         mounts += [Mount(root, m.target, m.readonly) for m in plan.mounts if m.kind == "vault"]
+    in_store = not copied(plan)
     mounts += [
-        Mount(str(upload_path(file.upload) if file.upload else folder.files / str(number)), file.path, readonly=True)
+        Mount(
+            str(upload_path(file.upload) if file.upload and in_store else folder.files / str(number)),
+            file.path,
+            readonly=True,
+        )
         for number, file in enumerate(plan.files)
     ]
     return ContainerSpec(
@@ -96,7 +148,27 @@ def container(
         gpu_indexes=gpu_indexes,
         network=limits.network,
         labels=labels,
+        as_root=plan.runs_as_root,
+        writable_root=plan.writable_root,
     )
+
+
+def _refuse(plan: RunPlan) -> None:
+    """What no submission should have let through, and what only the host can say."""
+    reason = ""
+    if plan.runs_as_root and os.geteuid():
+        reason = (
+            "This app is granted to run as root, which this host can't do: its worker does not run as root itself. "
+            "Ask an operator to run one as root, or to take the grant back."
+        )
+    vaults_at = [m for m in plan.mounts if m.kind == "vault"]
+    if plan.runs_as_root and any(not m.readonly for m in vaults_at):
+        reason = "An app that runs as root may only read a vault. Launch it with the vault read only."
+    for mount in vaults_at:
+        if inside := next((f.path for f in plan.files if f"{f.path}/".startswith(f"{mount.target}/")), ""):
+            reason = f"A file of this app would lie at {inside}, in the vault itself. Ask its author for another path."
+    if reason:
+        raise RuntimeFault(reason, code="start_refused", retry=False)
 
 
 def upload_path(upload_id: str) -> Path:

@@ -1,8 +1,9 @@
 """How many jobs a person may have queued and running, kept by counters; tasks beyond the limit are HELD.
 
 Held tasks are in no index that the claim walks, so it stays one short walk whatever the number of tasks and owners.
+Tasks that wait for a vault's turn are HELD as well, and left alone here: `vault_locks` says when their turn comes.
 Holding many is not the claim's work: it passes a full owner over, and the watchers hold what is left within a second.
-Lock order everywhere: tasks, then the job, then the owner's load; tasks of other jobs are only taken if they are free
+Lock order everywhere: tasks, then the job, then its vault, then the owner's load; tasks of other jobs are only taken if they are free
 (SKIP LOCKED), so two people's transactions never wait for each other in a ring.
 """
 
@@ -32,17 +33,18 @@ SELECT load.owner_id FROM jobs_ownerload load WHERE
     SELECT 1 FROM jobs_task task JOIN jobs_job job ON job.number = task.job_id
     WHERE task.owner_id = load.owner_id AND task.state = 'ready' AND job.state = 'queued'))
   OR (load.running < coalesce(load.running_max, %(default)s) AND load.queued > 0 AND EXISTS (
-    SELECT 1 FROM jobs_task task WHERE task.owner_id = load.owner_id AND task.state = 'held')
+    SELECT 1 FROM jobs_task task
+    WHERE task.owner_id = load.owner_id AND task.state = 'held' AND task.waits_for_id IS NULL)
     AND NOT EXISTS (SELECT 1 FROM jobs_task task WHERE task.owner_id = load.owner_id AND task.state = 'ready'))
 LIMIT %(most)s
 """
 RELEASE = """
 UPDATE jobs_task SET state = %(ready)s WHERE id IN (
-  SELECT id FROM jobs_task WHERE state = %(held)s AND (job_id, machine_type_id) IN (
+  SELECT id FROM jobs_task WHERE state = %(held)s AND waits_for_id IS NULL AND (job_id, machine_type_id) IN (
     SELECT job_id, machine_type_id FROM (
       SELECT job_id, machine_type_id, dense_rank() OVER (
         PARTITION BY machine_type_id ORDER BY priority DESC, job_id) AS place
-      FROM jobs_task WHERE owner_id = %(owner)s AND state = %(held)s) ranked
+      FROM jobs_task WHERE owner_id = %(owner)s AND state = %(held)s AND waits_for_id IS NULL) ranked
     WHERE place <= %(room)s)
   FOR UPDATE SKIP LOCKED)
 RETURNING machine_type_id

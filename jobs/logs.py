@@ -1,6 +1,7 @@
 """An attempt's log: rows of at most 64 KiB while it runs, one zstd file in the store afterwards.
 
-Offsets count the bytes the program wrote, so they stay true when the middle of a huge log is left out. What is kept
+Offsets count the bytes of the first lines (see preface) and those the program wrote, so they stay true when the
+middle of a huge log is left out. What is kept
 of a log over LOG_LIMIT_MIB is its head and its tail, with a mark between; nothing is cut silently.
 """
 
@@ -67,6 +68,13 @@ class LogWriter:
         self._pending_since = 0.0
         self._finished = False
         self.resume()
+
+    def begin(self, text: bytes) -> None:
+        """What the log opens with. Nothing where it has begun: an adopted attempt has it already, in the first row or not at all."""
+        with self._lock:
+            if not self._sequence and not self._buffer:
+                self._buffer += text
+                self._pending_since = time.monotonic()
 
     def resume(self) -> None:
         """Be ready for a stream that begins again at `since`: what is kept of it is skipped."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 from django.db.models import Count
 
-from jobs import limits
+from jobs import limits, vault_locks
 from jobs.models import Host, Job, MachineType, OwnerLoad, Task
 from jobs.states import JobState, TaskState
 from portal import doorbell
@@ -106,6 +106,8 @@ def why_waiting(job: Job) -> str:
     """A sentence for a queued job: which tag or host is missing, how busy the slots are, how many are ahead. "" if it isn't."""
     if job.state != JobState.QUEUED:
         return ""
+    if vault := vault_locks.why_waiting(job):
+        return vault
     machine = job.machine_type
     load = OwnerLoad.objects.filter(owner_id=job.owner_id).first()
     if load is not None and not limits.has_room(load):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.utils import timezone
 from rest_framework import serializers
 
 from jobs.models import Host, Job, JobEvent, MachineType, Result
@@ -93,6 +94,9 @@ class JobRead(serializers.ModelSerializer[Job]):
     parameters = serializers.DictField()
     retry_of = serializers.IntegerField(source="retry_of_id", allow_null=True)
     duration_s = serializers.SerializerMethodField(help_text="From start to end; null before it has ended.")
+    cost = serializers.SerializerMethodField(
+        help_text="Price of a node at submission x nodes x hours, so far or in all."
+    )
     links = serializers.SerializerMethodField()
 
     class Meta:
@@ -108,9 +112,11 @@ class JobRead(serializers.ModelSerializer[Job]):
             "command",
             "parameters",
             "machine",
+            "nodes",
             "vault",
             "vault_readonly",
             "label",
+            "project",
             "owner",
             "team",
             "priority",
@@ -125,6 +131,8 @@ class JobRead(serializers.ModelSerializer[Job]):
             "started_at",
             "finished_at",
             "duration_s",
+            "price_per_hour",
+            "cost",
             "links",
         )
         read_only_fields = fields
@@ -133,6 +141,9 @@ class JobRead(serializers.ModelSerializer[Job]):
         if job.started_at is None or job.finished_at is None:
             return None
         return round((job.finished_at - job.started_at).total_seconds(), 3)
+
+    def get_cost(self, job: Job) -> str:
+        return str(job.cost(timezone.now()))
 
     def get_links(self, job: Job) -> dict[str, str]:
         at = f"/api/v1/jobs/{job.number}"
@@ -154,7 +165,7 @@ class FaultRead(serializers.Serializer[Any]):
 
 class EstimateRead(serializers.Serializer[Any]):
     walltime_s = serializers.IntegerField(help_text="After this long it is stopped.")
-    cost_max = serializers.CharField(help_text="Price of the machine type for the whole walltime.")
+    cost_max = serializers.CharField(help_text="Price of the machine type, times nodes, for the whole walltime.")
 
 
 class PlanRead(serializers.Serializer[Any]):
@@ -213,6 +224,10 @@ class MachineRead(serializers.ModelSerializer[MachineType]):
             "network",
             "requires",
             "price_per_hour",
+            "aliases",
+            "nodes_max",
+            "slave_ram_mib",
+            "slave_gpus",
         )
         read_only_fields = fields
 

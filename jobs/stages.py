@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import limits, placement
+from jobs import limits, placement, vault_locks
 from jobs.collect import Item
 from jobs.events import record
 from jobs.models import Attempt, Job, Result, Task
@@ -24,6 +24,7 @@ from jobs.states import (
     TaskState,
 )
 from portal import doorbell
+from portal.people import tokens
 
 INFRA_RETRIES = 3
 BACKOFF_S = (2, 10, 60)
@@ -92,7 +93,7 @@ def cancel_waiting(job: Job, reason: str) -> bool:
             .values_list("pk", flat=True)
         )
         changed = Task.objects.filter(pk__in=waiting).update(
-            state=TaskState.CANCELLED, failure_class=FailureClass.CANCELLED, reason=reason
+            state=TaskState.CANCELLED, failure_class=FailureClass.CANCELLED, reason=reason, waits_for=None
         )
         locked = Job.objects.select_for_update().get(pk=job.pk)
         Job.objects.filter(pk=job.pk).update(tasks_done=F("tasks_done") + changed)
@@ -171,7 +172,10 @@ def _finish_job(job: Job, to: JobState, outcome: Outcome) -> None:
         exit_code=outcome.exit_code,
     )
     record(job.number, str(to), outcome.reason)
-    placement.wake(limits.end(limits.lock(job.owner_id), was=was))
+    tokens.revoke_of_job(job.number)
+    vault_locks.let_go(job)
+    woken = limits.end(limits.lock(job.owner_id), was=was)
+    placement.wake(woken | vault_locks.turn(job.vault_id))
     if job.notify:
         doorbell.chore("mail_finished", job.number)
 

@@ -14,7 +14,8 @@ from typing import BinaryIO, cast
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models.functions import Now
+from django.db.models import Value
+from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
 from apps_catalog.launch.parameters.files import in_bytes
@@ -58,6 +59,24 @@ def from_base64(*, owner: User, name: str, text: str, limit_bytes: int) -> Uploa
     if len(text) > -(-limit_bytes // 3) * 4:
         raise TooLarge(f"The file has more than {in_bytes(limit_bytes)}, which is the most allowed here.")
     return receive(owner=owner, name=name, chunks=_decoded(text), limit_bytes=limit_bytes)
+
+
+def once(upload: Upload) -> Upload:
+    """The owner's earlier upload of the very same bytes, where there is one and it lasts; then this one is removed.
+
+    So a file that is sent anew with each submission is one file, and equal submissions have equal plans.
+    """
+    same = Upload.objects.usable_by(upload.owner).filter(sha256=upload.sha256, size=upload.size)
+    with transaction.atomic():
+        kept = same.exclude(pk=upload.pk).order_by("created_at", "pk").distinct().first()
+        # Retention takes rows that have expired: one whose time was put off in time is not among them.
+        if kept is None or not Upload.objects.filter(pk=kept.pk).update(
+            expires_at=Greatest("expires_at", Value(upload.expires_at))
+        ):
+            return upload
+        upload.delete()
+        transaction.on_commit(lambda: default_storage.delete(upload.stored))
+    return kept
 
 
 def _decoded(text: str) -> Iterator[bytes]:

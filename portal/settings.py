@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "csp",
+    "django_jsonform",
     "portal",
     "apps_catalog",
     "jobs",
@@ -213,6 +214,7 @@ UPLOAD_KEEP_HOURS = env.integer("UPLOAD_KEEP_HOURS", 48, minimum=1)
 # Vaults
 VAULT_ROOT = Path(env.text("VAULT_ROOT", str(STATE_DIR / "vaults"))).absolute()
 VAULT_QUOTA_MIB = env.integer("VAULT_QUOTA_MIB", 102_400)
+STAGE_LIMIT_MIB = env.integer("STAGE_LIMIT_MIB", 10_240, minimum=1)
 
 # Jobs
 WORK_ROOT = Path(env.text("WORK_ROOT", str(STATE_DIR / "work"))).absolute()
@@ -221,6 +223,7 @@ RUN_GID = env.integer("RUN_GID", 0)
 DOCKER_URL = env.text("DOCKER_HOST", "unix:///var/run/docker.sock")
 IDENTITY_IDS = env.integers("IDENTITY_IDS")
 REGISTRIES = env.words("REGISTRIES", ("docker.io",))
+JOB_NETWORKS = env.subnet("JOB_NETWORKS", "172.30.0.0/15")
 JOBS_RUNNING_MAX = env.integer("JOBS_RUNNING_MAX", 20, minimum=1)
 JOBS_QUEUED_MAX = env.integer("JOBS_QUEUED_MAX", 500, minimum=1)
 WALLTIME_DEFAULT_HOURS = env.integer("WALLTIME_DEFAULT_HOURS", 24, minimum=1)
@@ -232,6 +235,7 @@ LOG_LIMIT_MIB = env.integer("LOG_LIMIT_MIB", 50, minimum=1)
 RESULTS_FILES_MAX = env.integer("RESULTS_FILES_MAX", 10_000, minimum=1)
 RESULTS_LIMIT_MIB = env.integer("RESULTS_LIMIT_MIB", 10_240, minimum=1)
 KEEP_DAYS = env.integer("KEEP_DAYS", 90, minimum=1)
+PRICE_UNIT = env.text("PRICE_UNIT")
 APPDEF_LIMIT_MIB = env.integer("APPDEF_LIMIT_MIB", 4, minimum=1)
 
 # Doors

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from django.test import Client
 from django.urls import reverse
 
-from apps_catalog.models import App, Version
+from apps_catalog.models import App, ImageImport, Version
 from jobs import vault_roots
 from jobs.models import Host, Job, Upload, UsageSeries, Vault
 from jobs.states import JobState
@@ -176,6 +176,10 @@ def _draft(world: World) -> dict[str, Any]:
     return {"slug": world.app.slug, "label": world.draft.label}
 
 
+def _image_import(world: World) -> dict[str, Any]:
+    return {"pk": ImageImport.objects.get_or_create(image="matrix:1", actor=world.people["curator"])[0].pk}
+
+
 def _job(world: World) -> dict[str, Any]:
     return {"number": world.job.number}
 
@@ -287,6 +291,7 @@ EXPECTED: dict[str, list[Rule]] = {
     "api:token": [Rule({"DELETE": OWNER}, _token)],
     "api:apps": [Rule({"GET": SIGNED_IN}), Rule({"POST": CURATORS}, closed=403)],
     "api:app": get(CREW, _app),
+    "api:app-eula": post(CREW, _app),
     "api:version": get(CREW, _version) + get(CURATORS, _draft),
     "api:version-schema": get(CREW, _version) + get(CURATORS, _draft),
     "api:validate": post(CREW, _app),
@@ -334,11 +339,15 @@ EXPECTED: dict[str, list[Rule]] = {
     # The catalog
     "apps_catalog:catalog": get(SIGNED_IN),
     "apps_catalog:app": get(CREW, _app),
+    "apps_catalog:eula": both(CREW, _app),
     "apps_catalog:icon": get(CREW, _app),
     "apps_catalog:curate": get(CURATORS, closed=403),
     "apps_catalog:curate-import": both(CURATORS, closed=403),
     "apps_catalog:curate-check": post(CURATORS, closed=403),
     "apps_catalog:curate-version": get(CURATORS, _draft, closed=403),
+    "apps_catalog:curate-from-image": both(CURATORS, closed=403),
+    "apps_catalog:image-import": get(CURATORS, _image_import, closed=403),
+    "apps_catalog:curate-overlay": both(CURATORS, _draft, closed=403),
     "apps_catalog:curate-settings": post(CURATORS, _draft, closed=403),
     "apps_catalog:curate-image": both(CURATORS, _draft, closed=403),
     "apps_catalog:curate-publish": post(CURATORS, _draft, closed=403),
@@ -369,6 +378,7 @@ EXPECTED: dict[str, list[Rule]] = {
     "jobs:launch": both(CREW, _app),
     "jobs:launch-preview": post(CREW, _app),
     "jobs:form-preview": post(CURATORS, closed=403),
+    "jobs:overlay-preview": post(CURATORS, _draft, closed=403),
     "jobs:uploads": post(SIGNED_IN),
     "jobs:vaults": get(SIGNED_IN),
     "jobs:files": get(OWNER, _vault) + get(MATES, _team_vault),

@@ -10,9 +10,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from apps_catalog.launch.account import read_variables
 from apps_catalog.launch.commands import COMMAND_KEYS, read_command
 from apps_catalog.launch.document import Document, bad_texts, read_document
-from apps_catalog.launch.identity import check_identity
+from apps_catalog.launch.hints import read_hints
+from apps_catalog.launch.identity import read_identity
 from apps_catalog.launch.machines import read_machines, read_scale, read_vault_types
 from apps_catalog.launch.positions import find_positions, join, place
 from apps_catalog.launch.reading import Notes, Section, readable
@@ -47,6 +49,7 @@ TOP_KEYS = frozenset(
         "walltime",
     }
 )
+IMAGE_KEYS = frozenset({"data", "type"})
 
 
 def read_appdef(text: str | bytes) -> Reading:
@@ -106,10 +109,6 @@ def _read_top(section: Section) -> LaunchSpec | None:
     vault_types = read_vault_types(section)
     commands = _read_commands(section, version or 0, vault_types)
     icon_type, icon = _read_icon(section)
-    identity = section.mapping("identity")
-    if identity is not None:
-        check_identity(identity, section.at("identity"), notes)
-    _say_what_waits(section)
     return LaunchSpec(
         kind="appdef",
         digest="",
@@ -122,9 +121,9 @@ def _read_top(section: Section) -> LaunchSpec | None:
         vault_types=vault_types,
         licensed=section.flag("licensed", default=True),
         scale_max=read_scale(section),
-        hints=section.texts("hints") or (),
-        variables=section.mapping("variables") or {},
-        identity=identity,
+        hints=read_hints(section) or (),
+        variables=read_variables(section),
+        identity=read_identity(section),
         icon_base64=icon,
         icon_type=icon_type,
         definition_version=version,
@@ -169,7 +168,7 @@ def _read_icon(section: Section) -> tuple[str, str]:
     if raw is None:
         return "", ""
     where = section.at("image")
-    image = Section(raw, where, section.notes, frozenset({"data", "type"}))
+    image = Section(raw, where, section.notes, IMAGE_KEYS)
     image.demand("data", "type")
     kind, data = image.text("type").strip().lower(), image.text("data")
     if kind not in ICON_TYPES:
@@ -179,10 +178,3 @@ def _read_icon(section: Section) -> tuple[str, str]:
         message = f"The icon has {size // 1024} KiB; more than {MAX_ICON_BYTES // 1024} KiB are not needed for an icon."
         section.notes.warn("icon-large", message, image.at("data"))
     return kind, data
-
-
-def _say_what_waits(section: Section) -> None:
-    for key in ("hints", "variables", "identity"):
-        if section.get(key):
-            message = f"'{key}' is kept; it has no effect in this version."
-            section.notes.info("not-yet", message, section.at(key))

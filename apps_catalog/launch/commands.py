@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from apps_catalog.launch.account import read_variables
+from apps_catalog.launch.authored import expands
+from apps_catalog.launch.cmdscript import read_cmdscript
+from apps_catalog.launch.conditions import check_conditions
 from apps_catalog.launch.environment import name_fault
+from apps_catalog.launch.hints import read_hints
 from apps_catalog.launch.machines import read_machines, read_scale
-from apps_catalog.launch.parameters import Const, File, Flag, Parameter, Upload, read_parameter
+from apps_catalog.launch.parameters import Const, File, Parameter, Upload, read_parameter
 from apps_catalog.launch.positions import join
-from apps_catalog.launch.reading import Notes, Section, plain_text
+from apps_catalog.launch.reading import Notes, Section, plain_text, shortened
 from apps_catalog.launch.spec import Command, Json
+from apps_catalog.launch.substitutions import check_substitutions
 from apps_catalog.launch.walltime import read_walltime
 
 COMMAND_KEYS = frozenset(
@@ -37,22 +43,9 @@ COMMAND_KEYS = frozenset(
     }
 )
 KEYS_OF_VERSION_2 = ("webshell", "desktop", "verboseinit", "cmdscript")
-WAITING_KEYS = (
-    "interactive",
-    "publicip",
-    "ports",
-    "noconnect",
-    "url",
-    "variables",
-    "hints",
-    "webshell",
-    "desktop",
-    "verboseinit",
-    "cmdscript",
-    "mpirun",
-)
-PORT = re.compile(r"[0-9]{1,5}/(tcp|udp|sctp)")
-SUBSTITUTION = re.compile(r"%[A-Z][A-Z0-9]*%")
+UNSERVED_KEYS = ("interactive", "publicip", "ports", "url", "webshell", "desktop")
+PORT = re.compile(r"([0-9]{1,5})/(?:tcp|udp|sctp)")
+MAX_PORT = 65_535
 
 
 def read_command(
@@ -68,6 +61,7 @@ def read_command(
     parameters = _read_parameters(key, section)
     _check_parameters(section, parameters, version, vault_types)
     _check_keys(section, version)
+    _check_script_place(section, path, parameters)
     if path is None or parameters is None:
         return None
     return Command(
@@ -78,18 +72,18 @@ def read_command(
         parameters=parameters,
         machines=read_machines(section),
         scale_max=read_scale(section),
-        hints=section.texts("hints"),
-        variables=section.mapping("variables") or {},
+        hints=read_hints(section),
+        variables=read_variables(section),
         walltime_s=read_walltime(section),
         interactive=section.flag("interactive"),
         publicip=section.flag("publicip"),
         ports=_read_ports(section),
         noconnect=section.flag("noconnect"),
-        url=section.text("url"),
+        url=section.text("url").strip(),
         webshell=section.flag("webshell"),
         desktop=section.flag("desktop"),
         verboseinit=section.flag("verboseinit"),
-        cmdscript=section.text("cmdscript"),
+        cmdscript=read_cmdscript(section, path),
         mpirun=section.flag("mpirun"),
         extra=section.extra,
     )
@@ -119,7 +113,10 @@ def _read_parameters(key: str, section: Section) -> Mapping[str, Parameter] | No
     read = {name: read_parameter(name, one, join(where, name), section.notes) for name, one in raw.items()}
     uploads = [name for name, parameter in read.items() if isinstance(parameter, Upload)]
     if len(uploads) > 1:
-        message = f"The command {key!r} has {len(uploads)} UPLOAD parameters; one is allowed."
+        named = ", ".join(shortened(name) for name in uploads[:4])
+        message = (
+            f"The command {key!r} has {len(uploads)} UPLOAD parameters ({named}); one is allowed. Keep one of them."
+        )
         section.notes.error("several-uploads", message, join(where, uploads[1]))
         return None
     found = {name: parameter for name, parameter in read.items() if parameter is not None}
@@ -134,45 +131,74 @@ def _check_parameters(
         if isinstance(parameter, File) and vault_types == ("NONE",):
             message = f"{name!r} is a FILE, but the only vault type is NONE: there is nothing to pick a file from."
             section.notes.warn("file-without-vault", message, where)
-        if parameter.variable and isinstance(parameter, Upload):
-            section.notes.info("no-effect", "'variable' has no effect on an UPLOAD.", where)
+        if isinstance(parameter, Upload) and (parameter.variable or parameter.positional_given is not None):
+            section.notes.info("no-effect", "'variable' and 'positional' have no effect on an UPLOAD.", where)
         elif parameter.variable and name_fault(name):
-            message = f"{name!r} {name_fault(name)}; it will not be in jobenv.sh."
+            message = f"{shortened(name)!r} {name_fault(name)}; it will not be in jobenv.sh. Give it another name."
             section.notes.warn("variable-name", message, where)
-        if isinstance(parameter, Const) and SUBSTITUTION.search(parameter.default):
-            section.notes.info("not-yet", "Substitutions are kept as they are in this version.", where)
-        _check_conditions(section, parameters or {}, parameter, where, version)
+        if isinstance(parameter, Const):
+            _check_constant(parameter, join(where, "value"), section.notes, version)
+    check_conditions(parameters or {}, section.at("parameters"), section.notes, version)
 
 
-def _check_conditions(
-    section: Section, parameters: Mapping[str, Parameter], parameter: Parameter, where: str, version: int
+def _check_script_place(
+    section: Section, path: tuple[str, ...] | None, parameters: Mapping[str, Parameter] | None
 ) -> None:
-    if not parameter.if_ and not parameter.ifnot:
+    """Notes an error where the author's script and the person's file would be one file."""
+    for name, parameter in (parameters or {}).items():
+        if path and section.get("cmdscript") and isinstance(parameter, Upload) and parameter.path == path[0]:
+            message = (
+                f"'cmdscript' and the UPLOAD {shortened(name)!r} are both written to {path[0]}. Give one another path."
+            )
+            section.notes.error("cmdscript-path", message, section.at("path"))
+
+
+def _check_constant(parameter: Const, where: str, notes: Notes, version: int) -> None:
+    check_substitutions(parameter.default, where, notes)
+    if "$" not in parameter.default and "`" not in parameter.default:
         return
-    section.notes.info("not-yet", "'if' and 'ifnot' are kept; they have no effect in this version.", where)
-    if version < 2:
-        section.notes.warn("needs-version-2", "'if' and 'ifnot' need \"appdefversion\": 2; they are accepted.", where)
-    for name in (*parameter.if_, *parameter.ifnot):
-        if not isinstance(parameters.get(name), Flag):
-            section.notes.warn("condition", f"The condition names {name!r}, which is no BOOL of this command.", where)
+    if parameter.variable:
+        message = (
+            "The value goes to jobenv.sh as it is written; only words of the command line are expanded by a shell."
+        )
+        notes.info("shell-literal", message, where)
+    elif not expands(parameter.default, version):
+        message = (
+            'From "appdefversion": 2 on a shell would expand this value; in this definition it is passed as written.'
+        )
+        notes.info("shell-literal", message, where)
 
 
 def _check_keys(section: Section, version: int) -> None:
+    if isinstance(section.get("url"), str):
+        check_substitutions(section.get("url"), section.at("url"), section.notes)
     newer = [f"'{key}'" for key in KEYS_OF_VERSION_2 if section.get(key)]
     if newer and version < 2:
         message = f'{", ".join(newer)} need "appdefversion": 2; accepted all the same.'
         section.notes.warn("needs-version-2", message, section.pointer)
-    waiting = [f"'{key}'" for key in WAITING_KEYS if section.get(key)]
-    if waiting:
-        one = len(waiting) == 1
-        words = "is kept; it has" if one else "are kept; they have"
-        section.notes.info("not-yet", f"{', '.join(waiting)} {words} no effect in this version.", section.pointer)
+    unserved = [f"'{key}'" for key in UNSERVED_KEYS if section.get(key)]
+    if unserved:
+        are = "is" if len(unserved) == 1 else "are"
+        message = (
+            f"The command launches; a link to what it serves is not served yet ({', '.join(unserved)} {are} kept)."
+        )
+        section.notes.info("not-yet", message, section.pointer)
+    if section.get("noconnect") and section.flag("noconnect") and section.get("url"):
+        message = "'noconnect' is true, so the 'url' is never offered."
+        section.notes.info("no-effect", message, section.at("url"))
 
 
 def _read_ports(section: Section) -> tuple[str, ...]:
     ports = section.texts("ports") or ()
-    for port in ports:
-        if not PORT.fullmatch(port):
-            message = f"The port {port!r} should be written like 8080/tcp."
-            section.notes.warn("port", message, section.at("ports"))
+    where = section.at("ports")
+    for port in ports[:40]:
+        match = PORT.fullmatch(port)
+        if not match or not 0 < int(match.group(1)) <= MAX_PORT:
+            message = (
+                f"The port {shortened(port)!r} should be written like 8080/tcp: a number from 1 to {MAX_PORT}, and "
+            )
+            section.notes.warn("port", f"{message}tcp, udp or sctp.", where)
+    if len({port.rpartition("/")[2] for port in ports if PORT.fullmatch(port)}) > 1:
+        message = "The ports are of several protocols; the specification allows one protocol in a list."
+        section.notes.warn("ports-mixed", message, where)
     return ports

@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+from fnmatch import fnmatchcase
+
 from apps_catalog.launch.reading import Section, closest
+from apps_catalog.launch.spec import LaunchSpec
 
 VAULT_TYPES = ("NONE", "FILE", "OBJECT", "BLOCK", "BLOCK_ARRAY")
+
+
+def fits(globs: Iterable[str], names: Collection[str]) -> bool:
+    """Whether one of the shell globs (`n3`, `ng*[3-9]`, `n[!0-1]`) takes one of the names of a machine type.
+
+    `names` are its own name and its aliases. Globs stay lazy: they are never expanded into the machine types of today.
+    """
+    return any(fnmatchcase(name, glob.replace("[^", "[!")) for glob in globs for name in names)
+
+
+def unmatched_globs(spec: LaunchSpec, names: Collection[str]) -> tuple[str, ...]:
+    """The globs, of the app and of its commands, that take none of the `names` (of all machine types, aliases too)."""
+    used = (spec.machines_of(command) for command in spec.commands.values())
+    globs = dict.fromkeys(glob for one in used for glob in one)
+    return tuple(glob for glob in globs if not fits((glob,), names))
 
 
 def read_vault_types(section: Section) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from apps_catalog.launch.positions import join
 
 MAX_FINDINGS = 400
 MAX_UNKNOWN = 40
+MAX_MESSAGE = 1200
 SIMILAR = 0.82
 TRUE_WORDS = frozenset({"true", "yes", "on", "1"})
 FALSE_WORDS = frozenset({"false", "no", "off", "0", ""})
@@ -33,6 +34,7 @@ class Notes:
         return any(finding.level == "error" for finding in self.findings)
 
     def add(self, level: Level, code: str, message: str, pointer: str = "") -> None:
+        message = shortened(message, MAX_MESSAGE)
         if len(self.findings) >= MAX_FINDINGS and (level != "error" or len(self.findings) >= 2 * MAX_FINDINGS):
             self.left_out += 1
         else:
@@ -46,6 +48,11 @@ class Notes:
 
     def info(self, code: str, message: str, pointer: str = "") -> None:
         self.add("info", code, message, pointer)
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """A name or value of somebody's inside a sentence: an author's may have a megabyte."""
+    return text if len(text) <= most else text[:most] + "..."
 
 
 def readable(text: str) -> str:

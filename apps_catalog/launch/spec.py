@@ -9,11 +9,41 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
 
 from apps_catalog.launch.findings import Fault, Finding, Json, Level
 from apps_catalog.launch.parameters import Parameter
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a program is in its container. `uid` and `gid` are None where nobody chose them: then they are the site's."""
+
+    username: str = "nimbix"
+    group: str = "nimbix"
+    uid: int | None = None
+    gid: int | None = None
+
+
+@dataclass(frozen=True)
+class AccountVariable:
+    """A variable of jobenv.sh whose value an operator sets on a person or a team.
+
+    `inherit`: the team's value serves where the person has none. `required`: without a value the app does not launch.
+    `userowned` is kept and shown, and treated as false, as the specification says.
+    """
+
+    key: str
+    name: str = ""
+    description: str = ""
+    userowned: bool = False
+    inherit: bool = False
+    required: bool = False
+
+    @property
+    def label(self) -> str:
+        return self.name or self.key
 
 
 @dataclass(frozen=True)
@@ -22,7 +52,10 @@ class Command:
 
     `machines`, `scale_max`, `hints` are None where the command does not override the app's.
     `parameters` maps the key exactly as written to its Parameter.
+    `cmdscript` is the script itself, decoded and with its first line, "" where there is none.
     `extra` keeps every key of the author's that has no field here.
+    `extra` keeps every key of the author's that has no field here. `order` is a curator's: keys of parameters in the order
+    in which a form shows them, before the rest; the command line keeps the author's.
     """
 
     key: str
@@ -33,7 +66,7 @@ class Command:
     machines: tuple[str, ...] | None = None
     scale_max: int | None = None
     hints: tuple[str, ...] | None = None
-    variables: Mapping[str, Json] = field(default_factory=dict)
+    variables: Mapping[str, AccountVariable] = field(default_factory=dict)
     walltime_s: int | None = None
     interactive: bool = False
     publicip: bool = False
@@ -46,6 +79,13 @@ class Command:
     cmdscript: str = ""
     mpirun: bool = False
     extra: Mapping[str, Json] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+
+    @property
+    def in_order(self) -> tuple[Parameter, ...]:
+        """The parameters as a form shows them."""
+        keys = dict.fromkeys((*self.order, *self.parameters))
+        return tuple(self.parameters[key] for key in keys if key in self.parameters)
 
 
 @dataclass(frozen=True)
@@ -64,8 +104,8 @@ class LaunchSpec:
     licensed: bool = True
     scale_max: int | None = None
     hints: tuple[str, ...] = ()
-    variables: Mapping[str, Json] = field(default_factory=dict)
-    identity: Mapping[str, Json] | None = None
+    variables: Mapping[str, AccountVariable] = field(default_factory=dict)
+    identity: Identity | None = None
     icon_base64: str = ""
     icon_type: str = ""
     definition_version: int | None = None
@@ -73,6 +113,10 @@ class LaunchSpec:
 
     def machines_of(self, command: Command) -> tuple[str, ...]:
         return self.machines if command.machines is None else command.machines
+
+    def variables_of(self, command: Command) -> Mapping[str, AccountVariable]:
+        """The app's account variables and the command's; where both name one, the command's counts."""
+        return {**self.variables, **command.variables}
 
 
 @dataclass(frozen=True)
@@ -128,7 +172,7 @@ class MachineSize:
     gpus: int = 0
     pids: int = 1024
     disk_mib: int = 10240
-    network: Literal["none", "bridge"] = "none"
+    network: Literal["none", "outgoing"] = "none"
     slave_ram_mib: int | None = None
     slave_gpus: int | None = None
 
@@ -210,7 +254,7 @@ class PlanLimits:
     pids: int
     disk_mib: int
     walltime_s: int
-    network: Literal["none", "bridge"]
+    network: Literal["none", "outgoing"]
     slave_memory_mib: int = 0
     slave_gpus: int = 0
 
@@ -222,7 +266,10 @@ class RunPlan:
     `authored` are the indexes of words that are the author's text: the tokens that have a value of their own in each job
     (%JOBNAME%, %RANDOM64%, %APIKEY%, ...) stay in them as written, and `binding.bind` fills them in when it starts. So
     the plan is equal for equal submissions, and holds no secret. `expanded` are those of them that a shell in the
-    container expands. `cores` and `memory_mib` of the limits are of one node; there are `nodes` of them.
+    container expands; in them `$(name)` of one of `names` is the value of that variable. `tokens` are values that are
+    known already but may not stand in a word before its other tokens are filled in. `withheld` names the tokens that
+    stay as they are, because the app is neither certified nor the submitter's. `cores` and `memory_mib` of the limits
+    are of one node; there are `nodes` of them.
     """
 
     image: str
@@ -244,6 +291,9 @@ class RunPlan:
     verbose: bool = False
     runs_as_root: bool = False
     writable_root: bool = False
+    names: tuple[str, ...] = ()
+    tokens: Mapping[str, str] = field(default_factory=dict)
+    withheld: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Json]:
         """A dict of JSON types only; `from_json` gives an equal plan back."""
@@ -251,27 +301,14 @@ class RunPlan:
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Json]) -> RunPlan:
-        return cls(
-            image=raw["image"],
-            argv=tuple(raw["argv"]),
-            env=dict(raw["env"]),
-            files=tuple(PlanFile(**f) for f in raw["files"]),
-            mounts=tuple(PlanMount(**m) for m in raw["mounts"]),
-            uid=raw["uid"],
-            gid=raw["gid"],
-            workdir=raw["workdir"],
-            limits=PlanLimits(**raw["limits"]),
-            username=raw["username"],
-            group=raw["group"],
-            authored=tuple(raw["authored"]),
-            expanded=tuple(raw["expanded"]),
-            variables=tuple(PlanVariable(**v) for v in raw["variables"]),
-            nodes=raw["nodes"],
-            url=raw["url"],
-            verbose=raw["verbose"],
-            runs_as_root=raw["runs_as_root"],
-            writable_root=raw["writable_root"],
-        )
+        """A plan as `as_json` wrote it, or as an earlier release did: what that did not have is as if left out."""
+        known = {name.name for name in fields(cls)}
+        made: dict[str, Any] = {name: value for name, value in raw.items() if name in known}
+        for name in ("argv", "authored", "expanded", "names", "withheld"):
+            made[name] = tuple(made.get(name, ()))
+        for name, kind in (("files", PlanFile), ("mounts", PlanMount), ("variables", PlanVariable)):
+            made[name] = tuple(kind(**one) for one in made.get(name, ()))
+        return cls(**{**made, "env": dict(made["env"]), "limits": PlanLimits(**made["limits"])})
 
     @property
     def digest(self) -> str:
@@ -281,9 +318,11 @@ class RunPlan:
 
 
 __all__ = [
+    "AccountVariable",
     "Command",
     "Fault",
     "Finding",
+    "Identity",
     "Json",
     "Launch",
     "LaunchSpec",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from fnmatch import fnmatchcase
 from threading import Lock
 from typing import Any
 
@@ -13,11 +12,12 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from referencing import Registry
 
+from apps_catalog.launch.conditions import present_parameters
 from apps_catalog.launch.document import text_fault
+from apps_catalog.launch.machines import fits
 from apps_catalog.launch.parameters import Parameter, Selection, UnfitError
 from apps_catalog.launch.positions import join
 from apps_catalog.launch.reading import closest
-from apps_catalog.launch.schema import command_schema
 from apps_catalog.launch.spec import Command, Fault, Json, Launch, LaunchSpec, Submission
 from apps_catalog.launch.walltime import MAX_WALLTIME_S
 
@@ -25,7 +25,6 @@ MAX_LABEL = 200
 MAX_MACHINE = 200
 # Linux gives a new program 2 MiB for its words and environment together; this leaves room for the image's own.
 MAX_WORDS_BYTES = 1_500_000
-ANNOTATIONS = frozenset({"title", "description", "default"})
 NOUNS = {
     "string": "a text",
     "integer": "a whole number",
@@ -75,18 +74,22 @@ def _shown(value: Json) -> str:
 
 
 def _values(spec: LaunchSpec, command: Command, given: Json, faults: list[Fault]) -> dict[str, Json]:
-    """Clean values in the author's order; the faults are added in that order too, unknown keys last."""
+    """Clean values in the author's order; the faults are added in that order too, unknown keys last.
+
+    What `if` or `ifnot` hides is neither demanded nor judged, and what was sent for it is left out.
+    """
     if not isinstance(given, Mapping):
         faults.append(Fault("/parameters", "type", "must be an object: parameter keys and their values"))
         return {}
+    asked = present_parameters(command, given)
     typed = {
         key: parameter.coerce(given[key])
-        for key, parameter in command.parameters.items()
+        for key, parameter in asked.items()
         if key in given and not parameter.fixed and not parameter.is_blank(given[key])
     }
     complaints = _schema_complaints(spec, command, typed)
     values: dict[str, Json] = {}
-    for key, parameter in command.parameters.items():
+    for key, parameter in asked.items():
         try:
             if parameter.fixed:
                 _check_fixed(parameter, given)
@@ -101,8 +104,10 @@ def _values(spec: LaunchSpec, command: Command, given: Json, faults: list[Fault]
 
 
 def _check_fixed(parameter: Parameter, given: Mapping[str, Json]) -> None:
-    if given.get(parameter.key) not in (None, "", parameter.default):
-        raise UnfitError("fixed", "is set by the author and can't be changed")
+    raw = given.get(parameter.key)
+    if raw not in (None, "", parameter.default) and parameter.coerce(raw) != parameter.default:
+        whose = "a curator" if parameter.locked else "the author"
+        raise UnfitError("fixed", f"is set by {whose} and can't be changed")
 
 
 def _fill(values: dict[str, Json], parameter: Parameter, given: Mapping[str, Json], typed: Mapping[str, Json]) -> None:
@@ -151,12 +156,8 @@ class _Prepared:
 
 
 def _prepare(command: Command) -> Draft202012Validator:
-    """What `_values` checks itself (required and unknown keys) and what judges nothing is left out."""
-    schema = command_schema(command)
-    properties = {
-        key: {name: rule for name, rule in one.items() if name not in ANNOTATIONS}
-        for key, one in schema["properties"].items()
-    }
+    """The rules of each value alone: what is demanded, hidden or unknown `_values` knows itself."""
+    properties = {key: one.value_schema() for key, one in command.parameters.items() if not one.fixed}
     registry: Registry[Any] = Registry()
     return Draft202012Validator({"type": "object", "properties": properties}, registry=registry)
 
@@ -214,7 +215,7 @@ def _machine_faults(spec: LaunchSpec, command: Command, submission: Submission) 
     globs = spec.machines_of(command)
     if not isinstance(machine, str) or not machine:
         yield Fault("/machine", "required", "choose a machine type")
-    elif len(machine) > MAX_MACHINE or not any(fnmatchcase(machine, glob) for glob in globs):
+    elif len(machine) > MAX_MACHINE or not fits(globs, (machine, *submission.machine_aliases)):
         allowed = ", ".join(globs[:8])
         message = f"the machine type {_shown(machine)} is not allowed for this command; allowed are: {allowed}"
         yield Fault("/machine", "machine", message)

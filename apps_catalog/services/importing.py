@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass
 from django.db import connection, transaction
 from django.utils.text import slugify
 
+from apps_catalog.launch.overlay import digest_of
 from apps_catalog.launch.spec import LaunchSpec, Reading
 from apps_catalog.models import App, Version
 from apps_catalog.services.publishing import IMAGE_RULE, image_fits, require_curator, set_image, show
 from apps_catalog.services.reading import read_definition
+from apps_catalog.services.shaping import carried_overlay, same_under_overlay
 from portal.doorbell import chore
 from portal.errors import Conflict, Invalid
 from portal.people.audit import audit
@@ -93,12 +95,15 @@ def _write(
         show(there, spec)
         there.slug = slug or _free_slug(there.name)
         there.save()
+    overlay, remarks = carried_overlay(there, spec)
     version = Version.objects.create(
         app=there,
         label=_label_for(there, label),
         definition=verbatim,
         digest=Version.digest_of(verbatim),
-        findings=[asdict(finding) for finding in reading.findings],
+        findings=[asdict(finding) for finding in (*reading.findings, *remarks)],
+        overlay=overlay,
+        overlay_digest=digest_of(overlay),
         image=image,
         created_by=_author(actor),
     )
@@ -120,7 +125,8 @@ def _app_for(spec: LaunchSpec, slug: str) -> App | None:
         return rows.filter(slug=slug).first()
     wanted = App()
     show(wanted, spec, with_icon=False)
-    return rows.filter(name=wanted.name, author=wanted.author, kind=spec.kind).order_by("id").first()
+    same = rows.filter(name=wanted.name, author=wanted.author, kind=spec.kind).order_by("id").first()
+    return same or same_under_overlay(spec, wanted.author, rows.filter(kind=spec.kind))
 
 
 def _same_text(verbatim: str, app: App | None, *, anywhere: bool) -> Version | None:

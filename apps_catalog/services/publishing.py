@@ -38,11 +38,11 @@ def publish(*, version: Version, actor: User) -> Version:
     """Make a version launchable and the default of its app; the app shows what this version says. A retired one comes back."""
     require_curator(actor)
     with transaction.atomic():
-        app, version = _locked(version)
+        app, version = locked(version)
         version.state = Version.State.PUBLISHED
         version.published_at = timezone.now()
         version.save(update_fields=["state", "published_at"])
-        _make_default(app, version)
+        refresh(app, version)
         audit("version.publish", actor=actor, target=str(version), digest=version.digest)
         if version.image:
             chore("look_up_image", version.pk)
@@ -53,10 +53,10 @@ def make_default(*, version: Version, actor: User) -> Version:
     """Make a published version the one that people launch when they choose none."""
     require_curator(actor)
     with transaction.atomic():
-        app, version = _locked(version)
+        app, version = locked(version)
         if version.state != Version.State.PUBLISHED:
             raise Conflict("Only a published version can be the default. Publish it first.", code="not_published")
-        _make_default(app, version)
+        refresh(app, version)
         audit("version.make_default", actor=actor, target=str(version))
     return version
 
@@ -66,13 +66,13 @@ def retire(*, version: Version, actor: User) -> Version:
     the catalog."""
     require_curator(actor)
     with transaction.atomic():
-        app, version = _locked(version)
+        app, version = locked(version)
         if version.state == Version.State.RETIRED:
             return version
         version.state = Version.State.RETIRED
         version.save(update_fields=["state"])
         if app.default_version_id == version.pk:
-            _make_default(app, app.versions.filter(state=Version.State.PUBLISHED).first())
+            refresh(app, app.versions.filter(state=Version.State.PUBLISHED).first())
         audit("version.retire", actor=actor, target=str(version))
     return version
 
@@ -101,7 +101,7 @@ def set_image(*, version: Version, actor: User, image: str) -> Version:
     if not image_fits(image):
         raise Invalid(IMAGE_RULE, code="bad_image")
     with transaction.atomic():
-        _app, version = _locked(version)
+        _app, version = locked(version)
         before = version.image
         version.image = image
         _forget_look_up(version)
@@ -113,7 +113,7 @@ def look_up_image(*, version: Version, actor: User) -> Version:
     """Ask a worker once more which image the name means: a tag may have moved, a missing one may be there now."""
     require_curator(actor)
     with transaction.atomic():
-        _app, version = _locked(version)
+        _app, version = locked(version)
         if not version.image:
             raise Conflict("This version has no image yet. Name one first.", code="no_image")
         _forget_look_up(version)
@@ -132,6 +132,7 @@ def show(app: App, spec: LaunchSpec, *, with_icon: bool = True) -> None:
     app.kind = spec.kind
     app.name = _short(spec.name) or UNNAMED
     app.author = _short(spec.author)
+    app.licensed = spec.licensed
     app.summary = spec.description.strip()[:SUMMARY_MAX]
     app.categories = [_short(path) for path in spec.categories[:CATEGORIES_MAX]]
     app.category_prefixes = _prefixes(app.categories)
@@ -155,7 +156,7 @@ def _prefixes(paths: Iterable[str]) -> list[str]:
     return list(found)
 
 
-def _locked(version: Version) -> tuple[App, Version]:
+def locked(version: Version) -> tuple[App, Version]:
     """App and version, in this order always, so that two curators never wait for each other."""
     app = App.objects.select_for_update().get(pk=version.app_id)
     locked = Version.objects.select_for_update().get(pk=version.pk)
@@ -163,7 +164,8 @@ def _locked(version: Version) -> tuple[App, Version]:
     return app, locked
 
 
-def _make_default(app: App, version: Version | None) -> None:
+def refresh(app: App, version: Version | None) -> None:
+    """Make a version the default (or none), and let the app show what it says."""
     app.default_version = version
     app.published = version is not None
     if version is not None:

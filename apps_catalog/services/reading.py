@@ -1,4 +1,4 @@
-"""From the text of a version to its launch spec: bounded when it comes in, cached by digest ever after."""
+"""From the text of a version, and the overlay on it, to its launch spec: bounded when it comes in, cached by digests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from threading import Lock
 from django.conf import settings
 
 from apps_catalog import icons
+from apps_catalog.launch import overlay as overlays
 from apps_catalog.launch.appdef import read_appdef
 from apps_catalog.launch.document import too_large
 from apps_catalog.launch.positions import find_positions
@@ -19,7 +20,7 @@ from portal.errors import Conflict
 READERS: dict[str, Callable[[str | bytes], Reading]] = {App.Kind.APPDEF: read_appdef}
 SPECS_KEPT = 512
 
-_specs: dict[str, LaunchSpec] = {}  # by digest, oldest first
+_specs: dict[tuple[str, str], LaunchSpec] = {}  # by digests of definition and overlay, oldest first
 _specs_lock = Lock()
 
 
@@ -45,18 +46,40 @@ def read_definition(text: str | bytes) -> Reading:
 
 
 def spec_of(version: Version) -> LaunchSpec:
-    """What a stored version means. Costs a dictionary look-up after the first time in a process.
+    """What a stored version means, its overlay over it. Costs a dictionary look-up after the first time in a process.
 
-    Raises Conflict where a definition that was once imported is refused by the reader of today.
+    Raises Conflict where a definition that was once imported, or its overlay, is refused by the reader of today.
     """
-    spec = _specs.get(version.digest)
+    if not version.overlay_digest:
+        return authored_spec(version)
+    return _kept((version.digest, version.overlay_digest), lambda: _with_overlay(version))
+
+
+def authored_spec(version: Version) -> LaunchSpec:
+    """What the author's definition means, without the overlay. Raises Conflict where it can't be read any more."""
+    return _kept((version.digest, ""), lambda: _read(version))
+
+
+def _kept(key: tuple[str, str], make: Callable[[], LaunchSpec]) -> LaunchSpec:
+    spec = _specs.get(key)
     if spec is None:
-        spec = _read(version)
+        spec = make()
         with _specs_lock:
-            _specs[version.digest] = spec
+            _specs[key] = spec
             if len(_specs) > SPECS_KEPT:
                 del _specs[next(iter(_specs))]
     return spec
+
+
+def _with_overlay(version: Version) -> LaunchSpec:
+    shaped = overlays.apply(authored_spec(version), version.overlay)
+    if isinstance(shaped, list):
+        raise Conflict(
+            f"The overlay of version {version.label} of {version.app.name} no longer fits its definition: "
+            f"{shaped[0].pointer} {shaped[0].message}. Ask a curator to look it over.",
+            code="unreadable_overlay",
+        )
+    return shaped
 
 
 def _read(version: Version) -> LaunchSpec:

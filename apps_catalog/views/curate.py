@@ -93,7 +93,7 @@ def _apps(text: str, state: str) -> AppQuerySet:
 def _rows(page: Page[App]) -> list[Row]:
     """Each app with its versions, newest first: without their texts, and with the number of the newest one's warnings."""
     rows = {app.pk: Row(app) for app in page}
-    for version in Version.objects.filter(app__in=rows).defer("definition", "findings"):
+    for version in Version.objects.filter(app__in=rows).defer(*Version.LARGE):
         row = rows[version.app_id]
         row.states[version.state] = row.states.get(version.state, 0) + 1
         if row.newest is None:

@@ -37,11 +37,13 @@ WORDS = {
     "version.retire": "retired it",
     "version.image": "changed its image",
     "version.look_up_image": "had its image looked up again",
+    "version.overlay": "changed the form",
     "app.visibility": "changed who may run the app",
 }
 
 
-def _find(user: User, slug: str, label: str) -> Version:
+def find_version(user: User, slug: str, label: str) -> Version:
+    """A version for a curator. Raises Forbidden, NotFound."""
     require_curator(user)
     version = (
         Version.objects.select_related("app")
@@ -56,7 +58,7 @@ def _find(user: User, slug: str, label: str) -> Version:
 
 @require_safe
 def version_page(request: HttpRequest, slug: str, label: str) -> HttpResponse:
-    return _show(request, _find(signed_in(request), slug, label))
+    return _show(request, find_version(signed_in(request), slug, label))
 
 
 def _show(
@@ -70,7 +72,7 @@ def _show(
     app = version.app
     remarks = Remarks.of(version)
     chosen = {"visibility": app.visibility, "teams": app.teams.all()}
-    siblings = app.versions.defer("definition", "findings")[:SIBLINGS_SHOWN]
+    siblings = app.versions.defer(*Version.LARGE)[:SIBLINGS_SHOWN]
     shown = {
         "app": app,
         "version": version,
@@ -96,7 +98,7 @@ def _events(version: Version) -> list[dict[str, object]]:
 def move(request: HttpRequest, slug: str, label: str, *, name: str, act: Callable[..., Version]) -> HttpResponse:
     """Publish, retire, make default or look up: one service each."""
     user = signed_in(request)
-    version = _find(user, slug, label)
+    version = find_version(user, slug, label)
     act(version=version, actor=user)
     messages.success(request, DONE[name])
     return redirect(version.get_curate_url())
@@ -106,7 +108,7 @@ def move(request: HttpRequest, slug: str, label: str, *, name: str, act: Callabl
 def image(request: HttpRequest, slug: str, label: str) -> HttpResponse:
     """GET: how its look-up stands, for the page to keep up with. POST: name another image."""
     user = signed_in(request)
-    version = _find(user, slug, label)
+    version = find_version(user, slug, label)
     if request.method != "POST":
         if not wants_part(request):
             return redirect(version.get_curate_url())
@@ -127,7 +129,7 @@ def image(request: HttpRequest, slug: str, label: str) -> HttpResponse:
 def settings(request: HttpRequest, slug: str, label: str) -> HttpResponse:
     """Who may run the app."""
     user = signed_in(request)
-    version = _find(user, slug, label)
+    version = find_version(user, slug, label)
     form = VisibilityForm(request.POST)
     if form.is_valid():
         chosen = form.cleaned_data

@@ -13,6 +13,7 @@ from apps_catalog.launch.parameters import UnfitError, Upload
 from apps_catalog.launch.positions import join
 from apps_catalog.launch.spec import Fault, Json, LaunchSpec
 from jobs import uploads
+from jobs.forms.conditions import absent
 from jobs.forms.drafts import Draft, posted_names
 from jobs.forms.widgets import UPLOAD_PREFIX, is_upload_id
 from portal.errors import PortalError
@@ -32,7 +33,10 @@ def receive(request: HttpRequest, spec: LaunchSpec, draft: Draft, *, owner: User
         return draft
     parameters = dict(draft.submission.parameters)
     faults = list(draft.faults)
+    hidden = absent(command, parameters)
     for key, parameter in command.parameters.items():
+        if key in hidden:
+            continue
         sent = next((request.FILES[n] for n in posted_names(UPLOAD_PREFIX + key) if n in request.FILES), None)
         if not isinstance(parameter, Upload) or sent is None or isinstance(sent, list):
             continue

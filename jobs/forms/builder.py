@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from apps_catalog.launch.hints import wishes
 from apps_catalog.launch.positions import Positions, join
 from apps_catalog.launch.spec import Command, Fault, LaunchSpec
+from jobs.forms.conditions import Silent, absent, silent, when
 from jobs.forms.drafts import Draft
 from jobs.forms.fields import ChoiceField, Field, Option, SwitchField, TextField
 from jobs.forms.inputs import Input, inputs_of
 from jobs.forms.machines import MachineRow
+from jobs.forms.scale import Scale, scale_of
 from jobs.forms.widgets import Spot, widget_of
 
 SEARCHABLE_FROM = 13
@@ -49,16 +52,22 @@ class LaunchForm:
     problems: tuple[Problem, ...]
     globs: str
     prefix: str = ""
+    silent: tuple[Silent, ...] = ()
+    scale: Scale | None = None
 
     @property
     def optional_open(self) -> bool:
         """Folded, unless something in it differs from its default, is wrong, or is all there is."""
         alone = not self.required and len(self.optional) <= ALWAYS_OPEN_UP_TO
-        return alone or any(one.changed or one.errors for one in self.optional)
+        return alone or any(one.changed or one.errors for one in self.optional if not one.absent)
+
+    @property
+    def optional_present(self) -> int:
+        return sum(not one.absent for one in self.optional)
 
     @property
     def optional_changed(self) -> int:
-        return sum(one.changed for one in self.optional)
+        return sum(one.changed and not one.absent for one in self.optional)
 
     @property
     def settings_open(self) -> bool:
@@ -96,18 +105,30 @@ def sentence(message: str) -> str:
 
 
 def draw_inputs(
-    inputs: Sequence[Input], draft: Draft, complaints: Complaints, uploads: Mapping[str, str], prefix: str = ""
+    command: Command,
+    inputs: Sequence[Input],
+    draft: Draft,
+    complaints: Complaints,
+    uploads: Mapping[str, str],
+    prefix: str = "",
 ) -> list[Field]:
     """The fields of these inputs, in their order. Ids count, because a key may hold anything."""
     values = draft.submission.parameters
-    return [
-        widget_of(asked).draw(
-            asked,
-            values.get(asked.key, asked.default),
-            complaints.spot(join("/parameters", asked.key), f"{prefix}p{number}", uploads),
-        )
-        for number, asked in enumerate(inputs)
-    ]
+    hidden = absent(command, values)
+    fields = []
+    for number, asked in enumerate(inputs):
+        spot = complaints.spot(join("/parameters", asked.key), f"{prefix}p{number}", uploads)
+        drawn = widget_of(asked).draw(asked, values.get(asked.key, asked.default), spot)
+        rule = when(command, asked.key)
+        fields.append(replace(drawn, when=rule, absent=asked.key in hidden) if rule else drawn)
+    return fields
+
+
+def gathered(fields: Iterable[Field]) -> tuple[Field, ...]:
+    """Those of no group first, then group by group, each where its first field stood."""
+    listed = list(fields)
+    groups = {"": 0} | {one.group: number for number, one in reversed(list(enumerate(listed, start=1))) if one.group}
+    return tuple(sorted(listed, key=lambda one: groups.get(one.group, 0)))
 
 
 def build(
@@ -124,17 +145,28 @@ def build(
     command = spec.commands[draft.submission.command]
     complaints = Complaints(faults)
     complaints.focused = any(fault.pointer == "/machine" for fault in faults)
-    fields = draw_inputs(inputs_of(command), draft, complaints, offers.uploads, prefix)
+    nodes = complaints.spot("/nodes", "nodes")
+    inputs = inputs_of(command)
+    fields = draw_inputs(command, inputs, draft, complaints, offers.uploads, prefix)
     return LaunchForm(
         command=command,
-        required=tuple(one for one in fields if one.required),
-        optional=tuple(one for one in fields if not one.required),
+        required=gathered(one for one in fields if one.required),
+        optional=gathered(one for one in fields if not one.required),
         machines=machines,
         storage=tuple(_storage(draft, offers, complaints)),
         settings=tuple(_settings(draft, offers, complaints)),
         problems=problems(spec, draft, faults, prefix),
         globs=", ".join(spec.machines_of(command)),
         prefix=prefix,
+        silent=silent(command, inputs),
+        scale=scale_of(
+            machines,
+            wishes(spec, command).scale_unit,
+            draft.nodes_shown,
+            draft.submission.nodes,
+            nodes.errors,
+            focus=nodes.focus,
+        ),
     )
 
 
@@ -236,13 +268,17 @@ def _choice(
 SETTING_LABELS = {
     "/command": ("command", "Command"),
     "/machine": ("machine", "Machine"),
-    "/nodes": ("machine", "Nodes"),
+    "/nodes": ("scale", "Nodes"),
     "/vault": ("vault", "Vault"),
     "/vault_readonly": ("vault_readonly", "Read-only"),
     "/label": ("label", "Label"),
     "/walltime_s": ("walltime", "Time limit"),
     "/team": ("team", "Share with"),
+    "/eula": ("eula", "Licence terms"),
 }
+
+
+LABELS_ELSEWHERE = {"/variables/": "Account variable", "/identity": "User of the container"}
 
 
 def problems(spec: LaunchSpec, draft: Draft, faults: Iterable[Fault], prefix: str = "") -> tuple[Problem, ...]:
@@ -259,12 +295,18 @@ def problems(spec: LaunchSpec, draft: Draft, faults: Iterable[Fault], prefix: st
         names[pointer] = f"p:{asked.key}"
     found = []
     for fault in faults:
-        id_, label = places.get(fault.pointer) or ("", fault.pointer.removeprefix("/parameters").removeprefix("/"))
+        id_, label = places.get(fault.pointer) or ("", _label_elsewhere(fault.pointer))
         name = names.get(fault.pointer, fault.pointer.removeprefix("/"))
         if draft.json_text is not None:
             id_, name, label = "json", "json", _with_line(label, fault.pointer, draft.positions)
         found.append(Problem(id_, label, sentence(fault.message), name))
     return tuple(found)
+
+
+def _label_elsewhere(pointer: str) -> str:
+    """What a fault is about that has no field."""
+    kind = next((label for start, label in LABELS_ELSEWHERE.items() if pointer.startswith(start)), None)
+    return pointer.removeprefix("/parameters").removeprefix("/") if kind is None else kind
 
 
 def _with_line(label: str, pointer: str, positions: Positions | None) -> str:

@@ -13,13 +13,16 @@ from django.http import QueryDict
 
 from apps_catalog.launch.document import read_document, text_fault
 from apps_catalog.launch.findings import Finding
+from apps_catalog.launch.parameters import Parameter
 from apps_catalog.launch.positions import Positions, find_positions
 from apps_catalog.launch.spec import Command, Fault, Json, LaunchSpec, Submission
 from apps_catalog.launch.walltime import parse_walltime
+from jobs.forms.conditions import absent, as_sent
 from jobs.forms.inputs import inputs_of
 from jobs.forms.widgets import PREFIX, widget_of
 
 MAX_JSON_BYTES = 8 * 1024 * 1024
+WHOLE = re.compile(r"[0-9]{1,6}", re.ASCII)
 TOKEN = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 # The keys of the JSON side beside the parameters, with the type each must have.
@@ -42,13 +45,14 @@ BODY_KEYS: Mapping[str, tuple[type, str]] = {
 
 @dataclass(frozen=True)
 class Draft:
-    """`clock` is the time limit as typed. `json_text` is set while the JSON side is shown. `token` guards a double click.
+    """`clock` is the time limit as typed, `nodes_text` the number of nodes ("" where nobody typed one). `json_text` is set while the JSON side is shown. `token` guards a double click.
 
-    `faults` were found in reading; `remarks` say what a link or an earlier job named and could not be taken over.
+    `eula` is the digest of the licence terms that were ticked. `faults` were found in reading; `remarks` say what a link or an earlier job named and could not be taken over.
     """
 
     submission: Submission
     clock: str = ""
+    nodes_text: str = ""
     team: str = ""
     notify: bool = False
     rerun_safe: bool = False
@@ -57,6 +61,11 @@ class Draft:
     positions: Positions | None = None
     faults: tuple[Fault, ...] = ()
     remarks: tuple[str, ...] = ()
+    eula: str = ""
+
+    @property
+    def nodes_shown(self) -> str:
+        return self.nodes_text or str(self.submission.nodes)
 
 
 def first_command(spec: LaunchSpec, wanted: str = "") -> Command:
@@ -73,6 +82,16 @@ def read_clock(text: str) -> tuple[int | None, tuple[Fault, ...]]:
     if seconds is None:
         return None, (Fault("/walltime_s", "walltime", "write hours and minutes, such as 02:30"),)
     return seconds, ()
+
+
+def read_nodes(text: str) -> tuple[int, tuple[Fault, ...]]:
+    """A number of nodes; 1 where nothing is written."""
+    text = text.strip()
+    if not text:
+        return 1, ()
+    if WHOLE.fullmatch(text):
+        return int(text), ()
+    return 1, (Fault("/nodes", "nodes", "write a whole number of nodes, such as 2"),)
 
 
 def as_clock(seconds: int | None) -> str:
@@ -99,12 +118,13 @@ def read_form(posted: QueryDict, spec: LaunchSpec) -> Draft:
         faults += (
             Fault("/command", "unknown-command", "is not a command of this app; look over the one shown instead"),
         )
-    nodes = posted.get("nodes", "1")
+    nodes, nodes_faults = read_nodes(plain(posted, "nodes"))
+    faults += nodes_faults
     submission = Submission(
         command=command.key,
         parameters=parameters,
         machine=plain(posted, "machine"),
-        nodes=int(nodes) if re.fullmatch(r"[0-9]{1,6}", nodes, re.ASCII) else 0,
+        nodes=nodes,
         vault=plain(posted, "vault"),
         vault_readonly="vault_readonly" in posted,
         label=plain(posted, "label"),
@@ -113,6 +133,7 @@ def read_form(posted: QueryDict, spec: LaunchSpec) -> Draft:
     return Draft(
         submission,
         clock=posted.get("walltime", ""),
+        nodes_text=plain(posted, "nodes").strip()[:20],
         team=plain(posted, "team"),
         notify="notify" in posted,
         rerun_safe="rerun_safe" in posted,
@@ -188,11 +209,14 @@ def read_body(body: Mapping[str, Any], spec: LaunchSpec, *, app: str) -> Draft:
     return Draft(Submission(**good), clock=as_clock(good.get("walltime_s")), faults=tuple(faults), **extras)
 
 
-def as_body(draft: Draft, spec: LaunchSpec, *, app: str, version: str) -> dict[str, Json]:
-    """The draft as the API takes it: typed values, and only what says something."""
+def as_body(draft: Draft, spec: LaunchSpec, *, app: str, version: str, hidden: bool = False) -> dict[str, Json]:
+    """The draft as the API takes it: typed values, and only what says something.
+
+    With `hidden`, values are kept that take no part now and differ from their default, so that nothing typed is lost.
+    """
     submission = draft.submission
     body: dict[str, Json] = {"app": app, "version": version, "command": submission.command}
-    body["parameters"] = typed_parameters(spec, submission)
+    body["parameters"] = typed_parameters(spec, _telling(spec, submission) if hidden else as_sent(spec, submission))
     body["machine"] = submission.machine
     optional = {
         "nodes": submission.nodes if submission.nodes != 1 else None,
@@ -205,6 +229,26 @@ def as_body(draft: Draft, spec: LaunchSpec, *, app: str, version: str) -> dict[s
         "team": draft.team,
     }
     return {**body, **{key: value for key, value in optional.items() if value}}
+
+
+def _telling(spec: LaunchSpec, submission: Submission) -> Submission:
+    """The submission without those values that take no part and are as usual."""
+    command = spec.commands.get(submission.command)
+    if command is None:
+        return submission
+    hidden = absent(command, submission.parameters)
+    kept = {
+        key: value
+        for key, value in submission.parameters.items()
+        if key not in hidden or not _as_usual(command.parameters[key], value)
+    }
+    return replace(submission, parameters=kept)
+
+
+def _as_usual(parameter: Parameter, value: Json) -> bool:
+    if parameter.default is None:
+        return parameter.is_blank(value)
+    return bool(parameter.coerce(value) == parameter.default)
 
 
 def typed_parameters(spec: LaunchSpec, submission: Submission) -> dict[str, Json]:

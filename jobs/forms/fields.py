@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import ClassVar, Literal
+
+
+@dataclass(frozen=True)
+class When:
+    """The switches that must be on and those that must be off, by field name; and the same in words."""
+
+    on: tuple[str, ...]
+    off: tuple[str, ...]
+    words: str
+
+    @property
+    def rule(self) -> str:
+        """For launch-conditions.js."""
+        return json.dumps({"on": self.on, "off": self.off})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
     """One field. `id` is made from its place in the form, because a key may hold anything.
 
-    `value` is the text that the browser would post for it. `changed` says that it isn't the default.
+    `value` is the text that the browser would post for it. `changed` says that it isn't the default. `when` is there
+    where the field takes part only at some settings of switches, and `absent` says that it does not at these.
     """
 
     template: str
@@ -26,12 +42,15 @@ class Field:
     errors: tuple[str, ...] = ()
     changed: bool = False
     focus: bool = False
+    when: When | None = None
+    absent: bool = False
+    group: str = ""
     layout: ClassVar[Literal["stacked", "grouped", "inline"]] = "stacked"
 
     @property
     def described_by(self) -> str:
         """The ids of what explains the field: its error first, because that is what is read first."""
-        help_id = f"{self.id}-help " if self.help or self.note else ""
+        help_id = f"{self.id}-help " if self.help or self.note or self.when else ""
         return f"{self.id}-error {help_id}".strip()
 
     @property

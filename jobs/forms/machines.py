@@ -5,30 +5,55 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from fnmatch import fnmatchcase
 
+from apps_catalog.launch.machines import fits
 from apps_catalog.launch.spec import Command, LaunchSpec
+from jobs.models import MachineType
 from jobs.placement import MachineState
+from jobs.prices import FREE, price
 
 STATE_WORDS = {"free": "Free now", "busy": "Some slots free", "full": "Full", "none": "No host"}
 
 
 @dataclass(frozen=True)
 class MachineRow:
-    """One machine type. A job for one that is full or has no host waits, so every row can be chosen."""
+    """One machine type. A job for one that is full or has no host waits, so every row can be chosen.
+
+    `ram_mib` and `gpus` are of the first node; the slave figures of each other one. `nodes_offered` is how many
+    nodes one job may take there, `nodes_most` how many one of this command may; `why_most` says who limits it.
+    """
 
     id: str
     name: str
+    aliases: tuple[str, ...]
     description: str
     cores: int
     ram_mib: int
     gpus: int
-    price: str
+    slave_ram_mib: int
+    slave_gpus: int
+    price_per_hour: Decimal
+    nodes_offered: int
+    nodes_most: int
+    why_most: str
     tags: tuple[str, ...]
     state: str
     state_words: str
     reason: str
     chosen: bool
+
+    @property
+    def price(self) -> str:
+        return price(self.price_per_hour)
+
+    @property
+    def free(self) -> bool:
+        return self.price == FREE
+
+    @property
+    def unequal(self) -> bool:
+        """Whether the other nodes of a job differ from its first."""
+        return self.nodes_most > 1 and (self.slave_ram_mib, self.slave_gpus) != (self.ram_mib, self.gpus)
 
     @property
     def consequence(self) -> str:
@@ -43,9 +68,17 @@ class MachineRow:
 
 
 def fitting(spec: LaunchSpec, command: Command, states: Iterable[MachineState]) -> list[MachineState]:
-    """The machine types whose name matches a pattern of the command's (or else the app's)."""
+    """The machine types whose name, or one of its aliases, matches a pattern of the command's (or else the app's)."""
     globs = spec.machines_of(command)
-    return [state for state in states if any(fnmatchcase(state.machine.name, glob) for glob in globs)]
+    return [state for state in states if fits(globs, (state.machine.name, *state.machine.aliases))]
+
+
+def named(states: Iterable[MachineState], name: str) -> str:
+    """The name proper of the machine type that is called so; the name as it is where there is none."""
+    states = list(states)
+    if any(state.machine.name == name for state in states):
+        return name
+    return next((state.machine.name for state in states if name in state.machine.aliases), name)
 
 
 def preferred(states: Iterable[MachineState]) -> str:
@@ -54,29 +87,43 @@ def preferred(states: Iterable[MachineState]) -> str:
     return ranked[0].machine.name if ranked else ""
 
 
-def price(per_hour: Decimal) -> str:
-    """ "0.50", "0.0125" or "free"."""
-    if not per_hour:
-        return "free"
-    plain = f"{per_hour.normalize():f}"
-    return plain if len(plain.partition(".")[2]) > 2 else f"{per_hour:.2f}"
+def nodes_word(count: int) -> str:
+    return f"{count} node{'' if count == 1 else 's'}"
 
 
-def rows(states: Iterable[MachineState], chosen: str) -> tuple[MachineRow, ...]:
-    return tuple(
-        MachineRow(
-            id=f"machine-{number}",
-            name=state.machine.name,
-            description=state.machine.description,
-            cores=state.machine.cores,
-            ram_mib=state.machine.ram_mib,
-            gpus=state.machine.gpus,
-            price=price(state.machine.price_per_hour),
-            tags=tuple(state.machine.requires),
-            state=state.state,
-            state_words=STATE_WORDS[state.state],
-            reason=state.reason,
-            chosen=state.machine.name == chosen,
+def _most(machine: MachineType, scale_max: int | None) -> tuple[int, str]:
+    """How many nodes a job may take, and why no more."""
+    if scale_max is not None and scale_max < machine.nodes_max:
+        return scale_max, f"at most {nodes_word(scale_max)}: the app says so"
+    return machine.nodes_max, f"at most {nodes_word(machine.nodes_max)} of {machine.name}"
+
+
+def rows(states: Iterable[MachineState], chosen: str, scale_max: int | None = None) -> tuple[MachineRow, ...]:
+    """`scale_max` is how many nodes the app runs on at most; None: as many as there are."""
+    found = []
+    for number, state in enumerate(states):
+        machine = state.machine
+        most, why = _most(machine, scale_max)
+        found.append(
+            MachineRow(
+                id=f"machine-{number}",
+                name=machine.name,
+                aliases=tuple(machine.aliases),
+                description=machine.description,
+                cores=machine.cores,
+                ram_mib=machine.ram_mib,
+                gpus=machine.gpus,
+                slave_ram_mib=machine.ram_mib if machine.slave_ram_mib is None else machine.slave_ram_mib,
+                slave_gpus=machine.gpus if machine.slave_gpus is None else machine.slave_gpus,
+                price_per_hour=machine.price_per_hour,
+                nodes_offered=machine.nodes_max,
+                nodes_most=most,
+                why_most=why,
+                tags=tuple(machine.requires),
+                state=state.state,
+                state_words=STATE_WORDS[state.state],
+                reason=state.reason,
+                chosen=machine.name == chosen,
+            )
         )
-        for number, state in enumerate(states)
-    )
+    return tuple(found)

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from django.conf import settings
 
+from apps_catalog.launch.hints import wishes
 from apps_catalog.launch.snippets import snippets
-from apps_catalog.launch.spec import LaunchSpec
+from apps_catalog.launch.spec import Command, Json, LaunchSpec, Submission
 from apps_catalog.models import App, Version
-from apps_catalog.services import not_launchable, spec_of
+from apps_catalog.services import eula_digest, eula_missing, not_launchable, spec_of
 from jobs import services, vaults
 from jobs.forms import attachments, machines
 from jobs.forms.builder import Settings, build, problems
+from jobs.forms.conditions import as_sent
 from jobs.forms.drafts import Draft, as_body, as_clock, first_command, typed_parameters
-from jobs.forms.panel import Panel, panel_of, things_to_fix
+from jobs.forms.panel import Panel, things_to_fix
 from jobs.models import Upload, Vault
 from jobs.placement import MachineState, machine_states
 from portal.errors import NotFound
 from portal.people.models import User
 
 NO_VAULT = "NONE"
+TYPE_WORDS: Mapping[str, str] = {
+    Vault.Type.OBJECT: " \u00b7 object storage",
+    Vault.Type.BLOCK: " \u00b7 disk: one job at a time",
+    Vault.Type.BLOCK_ARRAY: " \u00b7 disk array: one job at a time",
+}
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,12 @@ def find_page(user: User, slug: str, label: str) -> Page:
     return Page(user, app, version, spec_of(version))
 
 
+def vault_words(vault: Vault) -> str:
+    """A vault as the list of the form names it: whose it is, and what sets its type apart."""
+    team = f" (team {vault.team.name})" if vault.team else ""
+    return f"{vault.name}{team}{TYPE_WORDS.get(vault.type, '')}"
+
+
 @dataclass(frozen=True)
 class Page:
     user: User
@@ -66,6 +80,11 @@ class Page:
         return not_launchable(self.version)
 
     @cached_property
+    def eula(self) -> str:
+        """The digest of the licence terms that this person has still to agree to, or ""."""
+        return eula_digest(self.version) if eula_missing(self.user, self.version) else ""
+
+    @cached_property
     def states(self) -> list[MachineState]:
         return machine_states()
 
@@ -77,7 +96,7 @@ class Page:
             return []
         own = vaults.default_vault(self.user)
         rows = Vault.objects.visible_to(self.user).exclude(type=Vault.Type.NONE).select_related("team")
-        found = [(row.name, f"{row.name} (team {row.team.name})" if row.team else row.name) for row in rows]
+        found = [(row.name, vault_words(row)) for row in rows]
         found.sort(key=lambda pair: pair[0] != own.name)
         without = NO_VAULT in self.spec.vault_types or "FILE" not in self.spec.vault_types or not found
         return [*found, (NO_VAULT, "No storage")] if without else found
@@ -92,16 +111,33 @@ class Page:
         """The draft with a machine type and a vault chosen where it leaves them open, as the page shows it."""
         submission = draft.submission
         command = first_command(self.spec, submission.command)
-        machine = submission.machine or machines.preferred(machines.fitting(self.spec, command, self.states))
-        vault = submission.vault or (self.vaults[0][0] if self.vaults else "")
+        fitting = machines.fitting(self.spec, command, self.states)
+        machine = machines.named(fitting, submission.machine) or machines.preferred(fitting)
+        vault = submission.vault or self._first_vault(command)
         return replace(draft, submission=replace(submission, machine=machine, vault=vault))
+
+    def _first_vault(self, command: Command) -> str:
+        """The vault that the app's hints wish for, where the person has it; else their default."""
+        names = [name for name, _ in self.vaults]
+        wished = wishes(self.spec, command).vault
+        return wished if wished in names else names[0] if names else ""
+
+    def sent(self, draft: Draft) -> Submission:
+        """What launching this draft sends: typed values, and none of what is hidden."""
+        typed = replace(draft.submission, parameters=typed_parameters(self.spec, draft.submission))
+        return as_sent(self.spec, typed)
+
+    def body(self, draft: Draft, *, hidden: bool = False) -> dict[str, Json]:
+        """The draft as the API takes it, with what is hidden and not as usual only where asked for."""
+        return as_body(draft, self.spec, app=self.app.slug, version=self.version.label, hidden=hidden)
 
     def judged(self, draft: Draft) -> services.Preview:
         """What launching this draft would run, the faults of reading it first."""
         if draft.faults and draft.json_text is not None and draft.positions is None:
             return services.Preview(None, draft.faults)
-        submission = replace(draft.submission, parameters=typed_parameters(self.spec, draft.submission))
-        found = services.preview(owner=self.user, version=self.version, submission=submission)
+        found = services.preview(
+            owner=self.user, version=self.version, submission=self.sent(draft), eula=draft.eula
+        )
         if not draft.faults:
             return found
         known = {fault.pointer for fault in draft.faults}
@@ -126,6 +162,7 @@ class Page:
             "problems": problems(self.spec, draft, marked) if only is None else (),
             "title": things_to_fix(len(marked)),
             "panel": self._panel(draft, preview),
+            "price_unit": settings.PRICE_UNIT,
         }
 
     def panel(self, draft: Draft) -> Panel:
@@ -135,13 +172,21 @@ class Page:
 
     def _rows(self, draft: Draft) -> tuple[machines.MachineRow, ...]:
         command = first_command(self.spec, draft.submission.command)
-        return machines.rows(machines.fitting(self.spec, command, self.states), draft.submission.machine)
+        most = self.spec.scale_max if command.scale_max is None else command.scale_max
+        fitting = machines.fitting(self.spec, command, self.states)
+        return machines.rows(fitting, draft.submission.machine, most)
 
     def _panel(self, draft: Draft, preview: services.Preview) -> Panel:
-        body = as_body(draft, self.spec, app=self.app.slug, version=self.version.label)
-        calls = snippets(body, url=f"{settings.PUBLIC_URL}/api/v1/jobs")
+        calls = snippets(self.body(draft), url=f"{settings.PUBLIC_URL}/api/v1/jobs")
         chosen = next((row for row in self._rows(draft) if row.chosen), None)
-        return panel_of(preview, problems(self.spec, draft, preview.faults), chosen, calls)
+        return Panel(
+            preview.plan,
+            problems(self.spec, draft, preview.faults),
+            chosen,
+            draft.submission.nodes,
+            preview.estimate,
+            calls,
+        )
 
     def _commands(self, current: str) -> list[CommandChoice]:
         return [

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
-from apps_catalog.launch.snippets import Snippet, shell_line
-from apps_catalog.launch.spec import PlanFile, PlanLimits, PlanMount, RunPlan
+from apps_catalog.launch.snippets import Snippet
+from apps_catalog.launch.spec import PlanLimits, PlanMount, RunPlan
+from jobs import plan_words
 from jobs.forms.builder import Problem
 from jobs.forms.machines import MachineRow
-from jobs.services import Preview
-
-ONE_LINE = 32
-MOUNT_WORDS = {
-    "vault": "the vault",
-    "results": "results: what is left here is kept",
-    "home": "home and working folder, gone afterwards",
-    "tmp": "scratch, in memory",
-}
+from jobs.forms.scale import cost_words, size_words
+from jobs.prices import total
 
 
 @dataclass(frozen=True)
@@ -27,30 +22,50 @@ class Panel:
     plan: RunPlan | None
     problems: tuple[Problem, ...]
     machine: MachineRow | None
+    nodes: int
     estimate: Decimal | None
     snippets: tuple[Snippet, ...]
 
-    @property
-    def words(self) -> list[tuple[str, bool]]:
-        """Each word as a shell would have to be given it, and whether it is short enough to stay on one line."""
-        words = [shell_line([word]) for word in self.plan.argv] if self.plan else []
-        return [(word, len(word) <= ONE_LINE and "\n" not in word) for word in words]
+    @cached_property
+    def words(self) -> list[plan_words.Word]:
+        return plan_words.words(self.plan) if self.plan else []
 
     @property
     def environment(self) -> list[tuple[str, str]]:
         return sorted(self.plan.env.items()) if self.plan else []
 
+    @cached_property
+    def files(self) -> list[plan_words.FileWords]:
+        return plan_words.files(self.plan) if self.plan else []
+
     @property
-    def files(self) -> tuple[PlanFile, ...]:
-        return self.plan.files if self.plan else ()
+    def legend(self) -> plan_words.Legend:
+        return plan_words.legend(self.words, (line for file in self.files for line in file.lines))
 
     @property
     def mounts(self) -> list[tuple[PlanMount, str]]:
-        return [(mount, MOUNT_WORDS[mount.kind]) for mount in self.plan.mounts] if self.plan else []
+        return [(mount, plan_words.MOUNT_WORDS[mount.kind]) for mount in self.plan.mounts] if self.plan else []
 
     @property
     def limits(self) -> PlanLimits | None:
         return self.plan.limits if self.plan else None
+
+    @property
+    def user(self) -> str:
+        return plan_words.user_words(self.plan) if self.plan else ""
+
+    @property
+    def size(self) -> str:
+        return size_words(self.machine, self.nodes) if self.machine else ""
+
+    @property
+    def most(self) -> str:
+        """What the job costs if it takes all of its time; "" where it is free."""
+        return total(self.estimate) if self.estimate is not None and self.machine and not self.machine.free else ""
+
+    @property
+    def per_hour(self) -> str:
+        return cost_words(self.machine.price_per_hour, self.nodes) if self.machine else ""
 
     @property
     def count(self) -> str:
@@ -62,9 +77,3 @@ def things_to_fix(count: int) -> str:
     if not count:
         return ""
     return f"{count} thing{'' if count == 1 else 's'} to fix before launching"
-
-
-def panel_of(
-    preview: Preview, problems: tuple[Problem, ...], machine: MachineRow | None, snippets: tuple[Snippet, ...]
-) -> Panel:
-    return Panel(preview.plan, problems, machine, preview.estimate, snippets)

@@ -9,7 +9,7 @@ from django.http import QueryDict
 
 from apps_catalog.launch.parameters import Parameter
 from apps_catalog.launch.spec import Command, Json, LaunchSpec, Submission
-from jobs.forms.drafts import Draft, as_clock, first_command, plain, read_clock
+from jobs.forms.drafts import Draft, as_clock, first_command, plain, read_clock, read_nodes
 
 LINK_PREFIX = "p."
 MAX_REMARKS = 20
@@ -24,12 +24,13 @@ class Earlier(Protocol):
     label: str
     walltime_s: int
     vault_readonly: bool
+    nodes: int
     notify: bool
     rerun_safe: bool
 
 
 def from_query(query: QueryDict, spec: LaunchSpec, *, version: str) -> Draft:
-    """The draft that a link asks for: `?p.<key>=<value>&machine=..&vault=..&label=..&walltime=HH:MM&command=..`."""
+    """The draft that a link asks for: `?p.<key>=<value>&machine=..&nodes=..&vault=..&label=..&walltime=HH:MM&command=..`."""
     remarks: list[str] = []
     wanted = query.get("command", "")
     command = first_command(spec, wanted)
@@ -47,16 +48,24 @@ def from_query(query: QueryDict, spec: LaunchSpec, *, version: str) -> Draft:
                 f"App version {version} does not have",
             )
     walltime_s, faults = read_clock(query.get("walltime", ""))
+    nodes, nodes_faults = read_nodes(plain(query, "nodes"))
     submission = Submission(
         command=command.key,
         parameters=parameters,
         machine=plain(query, "machine"),
+        nodes=nodes,
         vault=plain(query, "vault"),
         vault_readonly=query.get("vault_readonly", "") in ("1", "true", "on"),
         label=plain(query, "label"),
         walltime_s=walltime_s,
     )
-    return Draft(submission, clock=query.get("walltime", ""), remarks=tuple(remarks[:MAX_REMARKS]), faults=faults)
+    return Draft(
+        submission,
+        clock=query.get("walltime", ""),
+        nodes_text=plain(query, "nodes").strip()[:20],
+        remarks=tuple(remarks[:MAX_REMARKS]),
+        faults=(*faults, *nodes_faults),
+    )
 
 
 def from_job(
@@ -77,6 +86,7 @@ def from_job(
         command=command.key,
         parameters=parameters,
         machine=machine,
+        nodes=job.nodes,
         vault=vault,
         vault_readonly=job.vault_readonly,
         label=job.label,

@@ -61,6 +61,7 @@ class Basics(TypedDict):
     errors: tuple[str, ...]
     changed: bool
     focus: bool
+    group: str
 
 
 def as_text(value: Json) -> str:
@@ -102,6 +103,7 @@ class Widget:
             errors=spot.errors,
             changed=text != self.shown(asked, asked.default),
             focus=spot.focus,
+            group=hint.group,
         )
 
 

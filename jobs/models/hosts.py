@@ -27,7 +27,7 @@ class MachineType(models.Model):
 
     class Network(models.TextChoices):
         NONE = "none", "None"
-        BRIDGE = "bridge", "Outgoing (bridge)"
+        OUTGOING = "outgoing", "Outgoing"
 
     id: int
     name = models.CharField(max_length=40, unique=True, validators=[NAME])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 import string
 import uuid
+from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -88,6 +90,7 @@ class Job(Moving):
     vault = models.ForeignKey("Vault", null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs")
     vault_readonly = models.BooleanField(default=False)
     nodes = models.PositiveIntegerField(default=1)
+    identity = models.JSONField(default=dict)  # as it was sent; the author's own goes before it
     code = models.CharField(max_length=5, default=job_code, editable=False)  # of its name
     project = models.CharField(max_length=200, blank=True)
     price_per_hour = models.DecimalField(
@@ -160,6 +163,14 @@ class Job(Moving):
     def paused(self) -> bool:
         return self.pause_requested_at is not None and not self.terminal
 
+    def cost(self, now: datetime) -> Decimal:
+        """What it has cost from its start to its end, or so far: the price of a node at submission, its nodes, its hours."""
+        if self.started_at is None:
+            return Decimal("0.0000")
+        ran = max((self.finished_at or now) - self.started_at, timedelta(0))
+        hours = Decimal(ran // timedelta(microseconds=1)) / 3_600_000_000
+        return (Decimal(self.price_per_hour) * self.nodes * hours).quantize(Decimal("0.0001"))
+
 
 class Task(Moving):
     """One unit of a stage; it occupies one slot. `attempt_number` is the fencing token of the attempt in force."""
@@ -173,6 +184,8 @@ class Task(Moving):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     priority = models.SmallIntegerField(default=0)
     ready_at = models.DateTimeField(db_default=Now())  # not claimed before: backoff after an infra failure
+    # HELD until this vault, which one job has at a time, comes to its job; limits of the owner are another matter.
+    waits_for = models.ForeignKey("Vault", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     host = models.ForeignKey("Host", null=True, on_delete=models.PROTECT, related_name="tasks")
     attempt_number = models.PositiveIntegerField(default=0)
     infra_retries = models.PositiveSmallIntegerField(default=0)
@@ -183,6 +196,7 @@ class Task(Moving):
     owner_id: int
     host_id: int | None
     machine_type_id: int
+    waits_for_id: int | None
 
     class Meta:
         ordering: ClassVar = ["job", "stage", "index"]
@@ -200,6 +214,7 @@ class Task(Moving):
                 condition=Q(state=TaskState.HELD),
             ),
             models.Index(fields=["owner"], name="task_ready_owner", condition=Q(state=TaskState.READY)),
+            models.Index(fields=["waits_for", "job"], name="task_turn", condition=Q(waits_for__isnull=False)),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["job", "stage", "index"], name="one_task_an_index"),

@@ -63,6 +63,9 @@ class Vault(models.Model):
     used_bytes = models.BigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    owner_id: int | None
+    team_id: int | None
+    held_by_id: int | None
     objects = VaultQuerySet.as_manager()
 
     class Meta:

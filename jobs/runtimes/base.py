@@ -13,7 +13,7 @@ class RuntimeFault(Exception):
 
     def __init__(self, message: str, *, code: str, retry: bool) -> None:
         super().__init__(message)
-        self.code = code  # image_missing | image_denied | engine_away | start_refused | disk_full
+        self.code = code  # image_missing | image_denied | image_unfit | engine_away | start_refused | disk_full
         self.retry = retry
 
 
@@ -35,7 +35,11 @@ class ContainerSpec:
     """One container, whole. Built from an allowlist; nothing else of the engine's can be asked for.
 
     `name` is the attempt's id and makes start idempotent. `labels` say whose it is. `gpu_indexes` are the
-    devices of the slot. `uid` and `gid` are integers, never 0.
+    devices of the slot. `uid` and `gid` are integers, never 0 but with `as_root`, which an operator grants a version;
+    so is `writable_root`, which lets the program write into its own copy of the image.
+
+    `network` is the way out: none, or outgoing (beyond this host and its neighbours). `private_network` is one that
+    make_network made: the containers on it reach one another by `hostname`, whatever the way out.
     """
 
     name: str
@@ -51,26 +55,29 @@ class ContainerSpec:
     memory_mib: int = 512
     pids: int = 1024
     gpu_indexes: tuple[int, ...] = ()
-    network: Literal["none", "bridge"] = "none"
+    network: Literal["none", "outgoing"] = "none"
+    private_network: str = ""
+    hostname: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    as_root: bool = False
+    writable_root: bool = False
 
 
 _CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
+_HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _MAX_ID = 2**32 - 2  # the last one means "no such user" to the kernel
 
 
 def refuse_unsound(spec: ContainerSpec) -> None:
     """Raise RuntimeFault(start_refused) where a spec must never reach an engine. Every runtime's start calls it."""
-    reason = _unsound(spec)
+    reason = _unsound(spec) or _unsound_network(spec)
     if reason:
         raise RuntimeFault(f"{spec.name!r} was not started: {reason}", code="start_refused", retry=False)
 
 
 def _unsound(spec: ContainerSpec) -> str:
-    for label, number in (("uid", spec.uid), ("gid", spec.gid)):
-        # Engines read the user as text, where "", "00" and "+0" are root too: only integers get that far.
-        if type(number) is not int or not 0 < number <= _MAX_ID:
-            return f"the {label} is {number!r}. Allowed: a whole number from 1 to {_MAX_ID}; never root."
+    if wrong := _unsound_user(spec):
+        return wrong
     if not _CONTAINER_NAME.fullmatch(spec.name):
         return "the name may hold letters, digits, '_', '.' and '-' only."
     if not spec.argv or not spec.argv[0]:
@@ -89,6 +96,28 @@ def _unsound(spec: ContainerSpec) -> str:
         return "two mounts have one target, or one covers the root folder."
     if spec.cores <= 0 or spec.memory_mib < 6 or spec.pids < 1 or any(tmpfs.size_mib < 1 for tmpfs in spec.tmpfs):
         return "a limit is too small. Cores, pids and tmpfs sizes are positive, memory is at least 6 MiB."
+    return ""
+
+
+def _unsound_network(spec: ContainerSpec) -> str:
+    if spec.network not in ("none", "outgoing"):
+        return f"the network is {spec.network!r}. Allowed: none or outgoing."
+    if (spec.hostname and not _HOSTNAME.fullmatch(spec.hostname)) or (spec.private_network and not spec.hostname):
+        return f"{spec.hostname!r} is no name for a host. Use small letters, digits and '-'."
+    if spec.private_network and not _CONTAINER_NAME.fullmatch(spec.private_network):
+        return f"{spec.private_network!r} is no name for a network."
+    return ""
+
+
+def _unsound_user(spec: ContainerSpec) -> str:
+    for label, number in (("uid", spec.uid), ("gid", spec.gid)):
+        # Engines read the user as text, where "", "00" and "+0" are root too: only integers get that far.
+        if spec.as_root is True and type(number) is int and number == 0:
+            continue
+        if type(number) is not int or not 0 < number <= _MAX_ID:
+            return f"the {label} is {number!r}. Allowed: a whole number from 1 to {_MAX_ID}; never root."
+    if spec.as_root and (spec.uid, spec.gid) != (0, 0):
+        return "it is granted to run as root, and has other ids. Give it 0 and 0, or take the grant back."
     return ""
 
 
@@ -166,7 +195,7 @@ class ImageInfo:
 
 
 class Runtime(Protocol):
-    """What every runtime does. A runtime is done when tests/jobs/runtimes/test_contract.py passes over it."""
+    """What every runtime does. A runtime is done when tests/jobs/runtimes/test_contract*.py pass over it."""
 
     def start(self, spec: ContainerSpec) -> Handle:
         """Start, once: a name that is taken is adopted (and started if it was only created). Raises RuntimeFault."""
@@ -189,14 +218,41 @@ class Runtime(Protocol):
     def stop(self, handle: Handle, grace_s: float) -> None:
         """TERM, grace, KILL. Stopping what is gone is success."""
 
+    def pause(self, handle: Handle) -> None:
+        """Let it stand still, with all it holds; it still reads as Running. Pausing what is paused or gone is success."""
+
+    def resume(self, handle: Handle) -> None:
+        """Let it go on. Resuming what is not paused, or gone, is success. stop resumes first, so that TERM arrives."""
+
     def remove(self, handle: Handle) -> None:
         """Forget the container. Removing what is gone is success."""
 
     def owned(self, label: str, value: str) -> list[Handle]:
         """Every container, in any state, that carries this label with this value."""
 
+    def make_network(self, name: str, labels: Mapping[str, str], *, size: int) -> None:
+        """A private network for `size` containers that reach one another and nothing else. One that is there will do.
+
+        Raises RuntimeFault(start_refused): no room for one more (retry), or a network of that name that is not ours.
+        """
+
+    def remove_network(self, name: str) -> None:
+        """Forget the network. Removing one that is gone, or was never, is success."""
+
+    def owned_networks(self, label: str, value: str) -> list[str]:
+        """The names of networks that carry this label with this value."""
+
     def image(self, reference: str, *, pull: bool) -> ImageInfo:
         """Look an image up here, and else (if `pull`) fetch it. Raises RuntimeFault naming the image."""
+
+    def read_file(self, image: str, path: str, limit_bytes: int) -> bytes | None:
+        """A regular file of an image that is here, links within the image followed; nothing of the image is run.
+
+        None where there is none, or it is larger than the limit. Raises RuntimeFault(image_missing, engine_away).
+        """
+
+    def export(self, reference: str) -> Iterator[bytes]:
+        """An image that is here as the stream of `docker save`: a tar of its layers and manifest. Raises RuntimeFault."""
 
     def ping(self) -> str:
         """The engine's name and version. Raises RuntimeFault(engine_away)."""

@@ -1,22 +1,17 @@
-"""Containers by Docker Engine. The only module that speaks to the engine; what it asks for is in docker_config."""
+"""Containers by Docker Engine. What is asked for is in docker_config; how the engine is spoken to, in docker_engine."""
 
 from __future__ import annotations
 
 import math
-import socket
-import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.client import HTTPException
+from contextlib import closing, contextmanager
 from typing import Any, NoReturn
 
 import requests
-import urllib3
-from docker import APIClient
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-from docker.utils import kwargs_from_env
+from docker.errors import APIError, ImageNotFound, NotFound
 
-from jobs.runtimes import references
+from jobs.runtimes import docker_networks, references
 from jobs.runtimes.base import (
     ContainerSpec,
     Exited,
@@ -30,15 +25,14 @@ from jobs.runtimes.base import (
     RuntimeFault,
     Usage,
 )
-from jobs.runtimes.docker_config import DEFAULT_SOCKET, container_config
+from jobs.runtimes.docker_config import OUTGOING, container_config, reading_config
+from jobs.runtimes.docker_engine import words_of
+from jobs.runtimes.docker_files import read_within
 from jobs.runtimes.docker_images import image_info, image_missing, pull_fault
 from jobs.runtimes.docker_streams import log_lines, since_parameter, usages
 
-_CALL_TIMEOUT_S = 120
+_READING, _READING_S = "slipway.reading", 300  # the label of containers that are only read from, and their time at most
 _BLOCK_BYTES = 65_536
-_MAX_CONNECTIONS = 128
-_GONE = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError)
-_Client = Any  # APIClient, of whose methods the stubs leave some out and some untyped
 # Words of the engine's messages that no second try can change.
 _FINAL = (
     "executable file not found",
@@ -50,19 +44,18 @@ _FINAL = (
 )
 
 
-class DockerRuntime:
-    """Thread-safe. `base_url` None means DOCKER_HOST (with its TLS variables), else the default socket.
+class DockerRuntime(docker_networks.PrivateNetworks):
+    """Thread-safe. `base_url` as Engine's; `networks` are the addresses that private networks get theirs of."""
 
-    No connection is made before the first call, so a worker can start while the engine is away.
-    """
-
-    def __init__(self, base_url: str | None = None, *, registries: tuple[str, ...] = ("docker.io",)) -> None:
-        self._options: dict[str, Any] = {"base_url": base_url} if base_url else {**kwargs_from_env()}
-        self.url: str = self._options.get("base_url") or f"unix://{DEFAULT_SOCKET}"
-        self._socket = self.url.removeprefix("unix://")
+    def __init__(
+        self,
+        base_url: str | None = None,
+        *,
+        registries: tuple[str, ...] = ("docker.io",),
+        networks: str = docker_networks.DEFAULT_POOL,
+    ) -> None:
+        super().__init__(base_url, networks)
         self._registries = registries
-        self._lock = threading.Lock()
-        self._clients: tuple[_Client, _Client] | None = None
 
     # -- starting and ending ------------------------------------------------------------------------------------------
 
@@ -81,7 +74,7 @@ class DockerRuntime:
                 made = self._call.create_container_from_config(config, name=spec.name)
             except ImageNotFound as error:
                 raise RuntimeFault(
-                    f"Image {spec.image!r} is not on this host: {_words(error)}. Fetch it before starting.",
+                    f"Image {spec.image!r} is not on this host: {words_of(error)}. Fetch it before starting.",
                     code="image_missing",
                     retry=True,
                 ) from error
@@ -114,20 +107,23 @@ class DockerRuntime:
     def _start(self, spec: ContainerSpec, handle: Handle) -> None:
         with self._engine():
             try:
+                self._join(spec, handle.id)
                 self._call.start(handle.id)
             except APIError as error:
-                if not isinstance(error, NotFound) or "no such container" not in _words(error).lower():
+                if not isinstance(error, NotFound) or "no such container" not in words_of(error).lower():
                     self.remove(handle)  # it never ran: what is left would only be in the way of the next try
                 self._refuse(spec, error)
 
     def _refuse(self, spec: ContainerSpec, error: APIError) -> NoReturn:
-        words = _words(error)
+        words = words_of(error)
         if "no space left on device" in words:
             raise RuntimeFault(
                 f"{spec.name!r} was not started: the engine's disk is full ({words}). Free some space.",
                 code="disk_full",
                 retry=True,
             ) from error
+        if f"network {OUTGOING} not found" in words:
+            raise docker_networks.no_way_out(spec.name) from error
         hint = ""
         if "could not select device driver" in words:
             hint = " Install the NVIDIA Container Toolkit on this host."
@@ -185,11 +181,28 @@ class DockerRuntime:
         return f"The program could not be started: {words}. Is it in the image?"
 
     def stop(self, handle: Handle, grace_s: float) -> None:
+        self.resume(handle)
         with self._engine():
             try:
                 self._call.stop(_ref(handle), timeout=math.ceil(max(0.0, grace_s)))
             except NotFound:
                 return
+
+    def pause(self, handle: Handle) -> None:
+        self._turn(handle, "pause", "already paused", "not running")
+
+    def resume(self, handle: Handle) -> None:
+        self._turn(handle, "unpause", "not paused", "not running")
+
+    def _turn(self, handle: Handle, what: str, *done: str) -> None:
+        with self._engine():
+            try:
+                getattr(self._call, what)(_ref(handle))
+            except NotFound:
+                return
+            except APIError as error:
+                if not any(words in words_of(error) for words in done):
+                    raise
 
     def remove(self, handle: Handle) -> None:
         with self._engine():
@@ -255,6 +268,13 @@ class DockerRuntime:
                 raise image_missing(reference, "it was pulled and is gone again. Try once more", retry=True)
         return image_info(reference, parsed, found)
 
+    def export(self, reference: str) -> Iterator[bytes]:
+        with self._engine():
+            try:
+                yield from self._stream.get_image(reference)
+            except NotFound as error:
+                raise image_missing(reference, "it is not on this host. Pull it", retry=True) from error
+
     def _local_image(self, reference: str) -> dict[str, Any] | None:
         with self._engine():
             try:
@@ -268,44 +288,42 @@ class DockerRuntime:
                 steps = self._stream.pull(parsed.name, tag=parsed.digest or parsed.tag, stream=True, decode=True)
                 problem = next((str(step["error"]) for step in steps if "error" in step), "")
             except APIError as error:
-                problem = _words(error)
+                problem = words_of(error)
         if problem:
             raise pull_fault(reference, problem)
 
-    def close(self) -> None:
-        """Let go of idle connections. The next call connects again."""
-        with self._lock:
-            clients, self._clients = self._clients, None
-        for client in clients or ():
-            client.close()
+    def read_file(self, image: str, path: str, limit_bytes: int) -> bytes | None:
+        with self._engine():
+            self._sweep_readings()
+            try:
+                made = self._call.create_container_from_config(reading_config(image, {_READING: "1"}))
+            except ImageNotFound as error:
+                raise image_missing(image, "it is not on this host. Pull it", retry=True) from error
+        handle = Handle(name="", id=made["Id"])
+        try:
+            return read_within(lambda asked: self._archive(handle, asked), path, limit_bytes)
+        finally:
+            self.remove(handle)
+
+    @contextmanager
+    def _archive(self, handle: Handle, path: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """What the engine says of a path, and its stream; "" and nothing where there is no such path."""
+        with self._engine():
+            try:
+                answer = self._get(handle, "archive", {"path": path})
+            except NotFound:
+                yield "", iter(())
+                return
+            with closing(answer):
+                yield answer.headers.get("X-Docker-Container-Path-Stat", ""), _blocks(answer)
+
+    def _sweep_readings(self) -> None:
+        """Remove what a process left that was killed while it read."""
+        for row in self._call.containers(all=True, filters={"label": _READING, "status": "created"}):
+            if time.time() - float(row["Created"]) > _READING_S:
+                self.remove(Handle(name="", id=row["Id"]))
 
     # -- the engine ---------------------------------------------------------------------------------------------------
-
-    @property
-    def _call(self) -> _Client:
-        return self._connected()[0]
-
-    @property
-    def _stream(self) -> _Client:
-        return self._connected()[1]
-
-    def _connected(self) -> tuple[_Client, _Client]:
-        """One client for calls and one, without a read timeout, for what blocks as long as a job lasts."""
-        with self._lock:
-            if self._clients is None:
-                self._knock()
-                options = {**self._options, "max_pool_size": _MAX_CONNECTIONS}
-                call: _Client = APIClient(version="auto", timeout=_CALL_TIMEOUT_S, **options)
-                no_timeout: Any = None
-                self._clients = (call, APIClient(version=call.api_version, timeout=no_timeout, **options))
-            return self._clients
-
-    def _knock(self) -> None:
-        """Raise OSError where nobody listens: the SDK leaks a socket for each try that fails."""
-        if self.url.startswith("unix://"):
-            with socket.socket(socket.AF_UNIX) as probe:
-                probe.settimeout(_CALL_TIMEOUT_S)
-                probe.connect(self._socket)
 
     def _get(self, handle: Handle, what: str, params: dict[str, Any]) -> requests.Response:
         """The SDK's own logs() inspects first, and turns `since` into whole seconds or a float."""
@@ -313,6 +331,7 @@ class DockerRuntime:
         answer: requests.Response = client.get(
             f"{client.base_url}/v{client.api_version}/containers/{_ref(handle)}/{what}",
             params=params,
+            headers={"Accept-Encoding": "identity"},
             stream=True,
             timeout=None,
         )
@@ -326,34 +345,9 @@ class DockerRuntime:
             except NotFound:
                 return None
 
-    @contextmanager
-    def _engine(self) -> Iterator[None]:
-        """Turn every way an engine can be away, or fail, into RuntimeFault."""
-        try:
-            yield
-        except APIError as error:
-            words = _words(error)
-            code = "disk_full" if "no space left on device" in words else "engine_away"
-            raise RuntimeFault(
-                f"Docker Engine at {self.url} failed: {words}. See its log.", code=code, retry=True
-            ) from error
-        except (*_GONE, DockerException, ValueError) as error:
-            self.close()  # the one that comes back may speak another API version
-            raise self._away(error) from error
-
-    def _away(self, error: BaseException | None = None) -> RuntimeFault:
-        message = f"Docker Engine does not answer at {self.url}: start it, or set DOCKER_HOST."
-        if error is not None and "Permission denied" in str(error):
-            message = f"This user may not use {self.url}: add it to the group docker, or set DOCKER_HOST."
-        return RuntimeFault(message, code="engine_away", retry=True)
-
 
 def _ref(handle: Handle) -> str:
     return handle.id or handle.name
-
-
-def _words(error: APIError) -> str:
-    return str(error.explanation or error).strip().rstrip(".")
 
 
 def _blocks(answer: requests.Response) -> Iterator[bytes]:

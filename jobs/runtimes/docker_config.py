@@ -8,7 +8,12 @@ from typing import Any
 from jobs.runtimes.base import ContainerSpec, Mount, RuntimeFault, Tmpfs, refuse_unsound
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
+OUTGOING = "slipway-outgoing"  # the network that portal/local/network.sh makes
+_PATIENCE = ["timeout:2", "attempts:1"]  # for an answer to a name that is none of the job's own
+_NO_DNS = "127.0.0.1"  # of the container itself: names of the outside are asked of nobody
 CPU_PERIOD_US = 100_000
+# What installers and services ask of root within their own container. Nothing that reaches the kernel or the host.
+ROOT_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID")
 NOFILE = 16_384  # below the hard limit that engines within containers have: more would be refused there
 # Mounting one of these, a folder in it, or a folder that holds it would hand the host to the job.
 _HOST_ONLY = (
@@ -34,6 +39,7 @@ def container_config(spec: ContainerSpec, *, socket: str = DEFAULT_SOCKET) -> di
     _refuse_host_mounts(spec, socket)
     return {
         "Image": spec.image,
+        "Hostname": spec.hostname,  # where it is empty, the engine takes the container's id
         "Entrypoint": list(spec.argv),
         "Cmd": [],
         "Env": [f"{name}={value}" for name, value in spec.env.items()],
@@ -49,6 +55,25 @@ def container_config(spec: ContainerSpec, *, socket: str = DEFAULT_SOCKET) -> di
         "StopSignal": "SIGTERM",
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": host_config(spec),
+        "NetworkingConfig": {"EndpointsConfig": endpoints(spec)},
+    }
+
+
+def reading_config(image: str, labels: dict[str, str]) -> dict[str, Any]:
+    """The body of a create request for a container that is only read from: it has no program and is never started."""
+    return {
+        "Image": image,
+        "Entrypoint": ["/never/started"],
+        "Cmd": [],
+        "Labels": labels,
+        "NetworkDisabled": True,
+        "HostConfig": {
+            "NetworkMode": "none",
+            "ReadonlyRootfs": True,
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges:true"],
+            "LogConfig": {"Type": "none"},
+        },
     }
 
 
@@ -57,11 +82,13 @@ def host_config(spec: ContainerSpec) -> dict[str, Any]:
     memory = spec.memory_mib * 2**20
     return {
         "Privileged": False,
-        "CapAdd": [],
+        "CapAdd": list(ROOT_CAPABILITIES) if spec.as_root else [],
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges:true"],
-        "ReadonlyRootfs": True,
-        "NetworkMode": spec.network,
+        "ReadonlyRootfs": not spec.writable_root,
+        "NetworkMode": network_mode(spec),
+        "Dns": dns(spec),
+        "DnsOptions": _PATIENCE if dns(spec) else [],
         "PublishAllPorts": False,
         "IpcMode": "private",
         "CgroupnsMode": "private",
@@ -88,6 +115,23 @@ def host_config(spec: ContainerSpec) -> dict[str, Any]:
         "Devices": [],
         "DeviceRequests": _gpus(spec.gpu_indexes),
     }
+
+
+def network_mode(spec: ContainerSpec) -> str:
+    """The network a container is created on. With a way out that is it, and the private one is joined before the start."""
+    if spec.network == "outgoing":
+        return OUTGOING
+    return spec.private_network or "none"
+
+
+def endpoints(spec: ContainerSpec) -> dict[str, Any]:
+    """How it is found on the network it is created on."""
+    return {spec.private_network: {"Aliases": [spec.hostname]}} if network_mode(spec) == spec.private_network else {}
+
+
+def dns(spec: ContainerSpec) -> list[str]:
+    """The engine's own resolver knows the names of a private network, and some engines ask the host's about all others."""
+    return [_NO_DNS] if spec.private_network and spec.network == "none" else []
 
 
 def _mount(mount: Mount) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -28,11 +28,12 @@ from jobs.runtimes.base import (
 
 Stream = Literal["stdout", "stderr"]
 _STDOUT: Stream = "stdout"
+SSHD_LISTENS = b"Server listening on 0.0.0.0 port 2222.\n"
 
 
 @dataclass(frozen=True)
 class FakeProgram:
-    """What a container will do. `lines` come evenly over `duration_s`; bytes go to stdout."""
+    """What a container will do. `lines` come evenly over `lines_s`, else `duration_s`; bytes go to stdout."""
 
     lines: tuple[bytes | tuple[Stream, bytes], ...] = ()
     exit_code: int = 0
@@ -43,13 +44,14 @@ class FakeProgram:
     start_fault: RuntimeFault | None = None  # raised by start, each time
     memory_bytes: int = 8 * 2**20
     cpu_share: float = 1.0  # CPU seconds a second
+    lines_s: float | None = None
 
 
 Program = Callable[[ContainerSpec], FakeProgram]
 
 
 def by_words(spec: ContainerSpec) -> FakeProgram:
-    """The default: true, false, echo, sleep and a few words more; another program prints its words and succeeds."""
+    """The default: true, false, echo, sleep, and sshd as nodes start it; another program prints its words and succeeds."""
     program, *words = spec.argv
     match program.rpartition("/")[2], words:
         case "true", _:
@@ -58,6 +60,10 @@ def by_words(spec: ContainerSpec) -> FakeProgram:
             return FakeProgram(exit_code=1)
         case "echo", _:
             return FakeProgram(lines=(" ".join(words).encode() + b"\n",))
+        case "sh", ["-c", script, "sh", *rest] if script.endswith('exec "$@"') and rest:
+            return by_words(replace(spec, argv=tuple(rest)))
+        case "sh", [script, *_] if script.endswith("/sshd.sh"):
+            return FakeProgram(lines=(("stderr", SSHD_LISTENS),), duration_s=3600, lines_s=0)
         case "sleep", [seconds] if seconds.replace(".", "", 1).isdigit():
             return FakeProgram(duration_s=float(seconds))
         case _:
@@ -72,13 +78,27 @@ class _Container:
     pid: int
     started_ns: int = 0  # wall clock, for stamps; 0 = only created
     started: float = 0.0  # monotonic
+    paused: float | None = None  # monotonic, since when it stands still
     killed: tuple[float, int] | None = None  # (monotonic time, exit code) where a stop ended it early
     lines: list[tuple[float, LogLine]] = field(default_factory=list)  # each with the time it comes out
+
+    @property
+    def now(self) -> float:
+        """Monotonic; for one that is paused it stands still too."""
+        return time.monotonic() if self.paused is None else self.paused
 
     @property
     def ends(self) -> float:
         natural = self.started + self.program.duration_s
         return natural if self.killed is None else min(natural, self.killed[0])
+
+    def go_on(self) -> None:
+        """After a pause all that was to come comes later by its length."""
+        if self.paused is not None:
+            late_s = time.monotonic() - self.paused
+            self.started += late_s
+            self.lines = [(at + late_s if at > self.paused else at, line) for at, line in self.lines]
+            self.paused = None
 
     def exited(self) -> Exited:
         if self.killed is not None and self.killed[0] < self.started + self.program.duration_s:
@@ -90,7 +110,7 @@ class FakeRuntime:
     """Thread-safe. A worker that "restarts" gets the same object again and finds its containers by name.
 
     `program` says what a spec does. `gpus` is how many this host has. `missing` and `registries` make images fail as they
-    do with an engine. `away()` and `back()` are an engine that goes and comes; containers go on meanwhile.
+    do with an engine; `files` are in every image, by their paths. `away()` and `back()` are an engine that goes and comes; containers go on meanwhile.
     """
 
     def __init__(
@@ -101,17 +121,22 @@ class FakeRuntime:
         missing: Collection[str] = (),
         registries: tuple[str, ...] = ("docker.io",),
         sample_every_s: float = 1.0,
+        files: Mapping[str, bytes] | None = None,
     ) -> None:
         self._program = program
         self._gpus = gpus
         self._missing = set(missing)
+        self._saved: dict[str, bytes] = {}
         self._registries = registries
         self._sample_every_s = sample_every_s
         self._changed = threading.Condition()
         self._containers: dict[str, _Container] = {}
+        self._networks: dict[str, dict[str, str]] = {}
         self._serial = 0
         self._is_away = False
+        self._files = files or {}
         self.started: list[ContainerSpec] = []  # every spec that really started, in order: a test can count
+        self.read: list[tuple[str, str]] = []  # every image and path that was asked for
 
     # -- what a test does to the engine -------------------------------------------------------------------------------
 
@@ -125,6 +150,11 @@ class FakeRuntime:
         with self._changed:
             self._is_away = is_away
             self._changed.notify_all()
+
+    def keep(self, reference: str, saved: bytes) -> None:
+        """Have an image whose bytes, as `docker save` gives them, can be exported."""
+        with self._changed:
+            self._saved[reference] = saved
 
     def kill(self, name: str, code: int = 137) -> None:
         """End a container as an engine's restart does: at once, with nothing said."""
@@ -159,6 +189,9 @@ class FakeRuntime:
             if any(not 0 <= index < self._gpus for index in spec.gpu_indexes):
                 message = f"{spec.name!r} was not started: this host has {self._gpus} GPUs, not {spec.gpu_indexes}."
                 raise RuntimeFault(message, code="start_refused", retry=False)
+            if spec.private_network and spec.private_network not in self._networks:
+                message = f"{spec.name!r} was not started: there is no network {spec.private_network!r}. Make it first."
+                raise RuntimeFault(message, code="start_refused", retry=False)
             self._serial += 1
             identity = hashlib.sha256(f"{spec.name} {self._serial}".encode()).hexdigest()
             self._containers[spec.name] = _Container(spec, self._program(spec), identity, pid=1000 + self._serial)
@@ -170,7 +203,7 @@ class FakeRuntime:
             del self._containers[container.spec.name]
             raise program.start_fault
         container.started, container.started_ns = time.monotonic(), time.time_ns()
-        step_s = program.duration_s / (len(program.lines) + 1)
+        step_s = (program.duration_s if program.lines_s is None else program.lines_s) / (len(program.lines) + 1)
         for index, line in enumerate(program.lines, start=1):
             stream, data = (_STDOUT, line) if isinstance(line, bytes) else line
             after_s = step_s * index
@@ -190,10 +223,10 @@ class FakeRuntime:
                 if not found.started_ns:
                     message = f"{handle.name!r} was made and never started. Start it."
                     raise RuntimeFault(message, code="start_refused", retry=True)
-                left_s = found.ends - time.monotonic()
+                left_s = found.ends - found.now
                 if left_s <= 0:
                     return found.exited()
-                self._changed.wait(left_s)
+                self._changed.wait(left_s if found.paused is None else None)
 
     def observe(self, handle: Handle) -> Observation:
         with self._changed:
@@ -203,7 +236,7 @@ class FakeRuntime:
                 return Missing()
             if not found.started_ns:
                 return Pending()
-            return Running(found.pid) if time.monotonic() < found.ends else found.exited()
+            return Running(found.pid) if found.now < found.ends else found.exited()
 
     def stop(self, handle: Handle, grace_s: float) -> None:
         with self._changed:
@@ -211,6 +244,7 @@ class FakeRuntime:
             found = self._find(handle)
             if found is None or not found.started_ns:
                 return
+            self._go_on(found)
             now = time.monotonic()
             if found.program.ignores_term or grace_s <= 0:
                 self._kill_at(found, now + max(0.0, grace_s), 137)
@@ -218,6 +252,25 @@ class FakeRuntime:
                 self._kill_at(found, now, 143)
             while self._find(handle) is found and (left_s := found.ends - time.monotonic()) > 0:
                 self._changed.wait(left_s)
+
+    def pause(self, handle: Handle) -> None:
+        with self._changed:
+            self._require_engine()
+            found = self._find(handle)
+            if found is not None and found.started_ns and found.paused is None and found.now < found.ends:
+                found.paused = time.monotonic()
+                self._changed.notify_all()
+
+    def resume(self, handle: Handle) -> None:
+        with self._changed:
+            self._require_engine()
+            found = self._find(handle)
+            if found is not None:
+                self._go_on(found)
+
+    def _go_on(self, container: _Container) -> None:
+        container.go_on()
+        self._changed.notify_all()
 
     def _kill_at(self, container: _Container, when: float, code: int) -> None:
         if when < container.ends:
@@ -242,12 +295,13 @@ class FakeRuntime:
                 found = self._find(handle)
                 if found is None:
                     return
-                now = time.monotonic()
+                now = found.now
                 due = [line for at, line in found.lines[position:] if at <= min(now, found.ends)]
                 ended = bool(found.started_ns) and now >= found.ends
                 if not due and not ended:
                     coming = [at for at, _ in found.lines[position : position + 1]]
-                    self._changed.wait(min([found.ends, *coming]) - now if found.started_ns else None)
+                    goes_on = found.started_ns and found.paused is None
+                    self._changed.wait(min([found.ends, *coming]) - now if goes_on else None)
                     continue
             position += len(due)
             yield from (line for line in due if line.stamp >= since)
@@ -259,22 +313,40 @@ class FakeRuntime:
             with self._changed:
                 self._require_engine()
                 found = self._find(handle)
-                if found is None or not found.started_ns or time.monotonic() >= found.ends:
+                if found is None or not found.started_ns or found.now >= found.ends:
                     return
-                ran_s, program = time.monotonic() - found.started, found.program
+                ran_s, program = found.now - found.started, found.program
             yield Usage(ran_s * program.cpu_share, program.memory_bytes, program.memory_bytes, pids=1)
             with self._changed:
-                self._pause(found)
+                self._rest(found)
 
-    def _pause(self, container: _Container) -> None:
-        left_s = min(self._sample_every_s, max(0.0, container.ends - time.monotonic()))
-        self._changed.wait_for(lambda: self._is_away or time.monotonic() >= container.ends, left_s)
+    def _rest(self, container: _Container) -> None:
+        left_s = min(self._sample_every_s, max(0.0, container.ends - container.now))
+        self._changed.wait_for(lambda: self._is_away or container.now >= container.ends, left_s)
 
     def owned(self, label: str, value: str) -> list[Handle]:
         with self._changed:
             self._require_engine()
             ours = [found for found in self._containers.values() if found.spec.labels.get(label) == value]
             return [Handle(name=found.spec.name, id=found.id, adopted=True) for found in ours]
+
+    def make_network(self, name: str, labels: Mapping[str, str], *, size: int) -> None:
+        with self._changed:
+            self._require_engine()
+            found = self._networks.setdefault(name, dict(labels))
+            if any(found.get(key) != value for key, value in labels.items()):
+                message = f"Another network, not ours by its labels, has the name {name!r}. Remove or rename it."
+                raise RuntimeFault(message, code="start_refused", retry=False)
+
+    def remove_network(self, name: str) -> None:
+        with self._changed:
+            self._require_engine()
+            self._networks.pop(name, None)
+
+    def owned_networks(self, label: str, value: str) -> list[str]:
+        with self._changed:
+            self._require_engine()
+            return [name for name, labels in self._networks.items() if labels.get(label) == value]
 
     def image(self, reference: str, *, pull: bool) -> ImageInfo:
         with self._changed:
@@ -283,11 +355,31 @@ class FakeRuntime:
             references.require_allowed(references.parse_or_refuse(reference), reference, self._registries)
         if reference in self._missing:
             raise _image_missing(reference, retry=not pull)
+        return ImageInfo(reference=reference, pinned=self._id_of(reference), size_bytes=2**20, architecture="amd64")
+
+    @staticmethod
+    def _id_of(reference: str) -> str:
         digest = reference.rpartition("@")[2]
-        pinned = (
-            digest if references.is_image_id(digest) else f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}"
-        )
-        return ImageInfo(reference=reference, pinned=pinned, size_bytes=2**20, architecture="amd64")
+        if references.is_image_id(digest):
+            return digest
+        return f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}"
+
+    def export(self, reference: str) -> Iterator[bytes]:
+        found = next((name for name in self._saved if reference in (name, self._id_of(name))), None)
+        with self._changed:
+            self._require_engine()
+        if found is None:
+            raise _image_missing(reference, retry=True)
+        yield from _pieces(self._saved[found])
+
+    def read_file(self, image: str, path: str, limit_bytes: int) -> bytes | None:
+        with self._changed:
+            self._require_engine()
+            self.read.append((image, path))
+        if image in self._missing:
+            raise _image_missing(image, retry=True)
+        content = self._files.get(path)
+        return content if content is not None and len(content) <= limit_bytes else None
 
     def ping(self) -> str:
         with self._changed:

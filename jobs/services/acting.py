@@ -73,6 +73,8 @@ def rerun(*, job: Job, actor: User) -> Job:
         command=job.command,
         parameters=job.parameters,
         machine=job.machine_type.name,
+        nodes=job.nodes,
+        identity=job.identity or None,
         vault=job.vault.name if job.vault else "NONE",
         vault_readonly=job.vault_readonly,
         label=job.label,

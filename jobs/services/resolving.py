@@ -5,19 +5,24 @@ from __future__ import annotations
 import difflib
 import uuid
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 from django.conf import settings
 
+from apps_catalog.launch.account import missing_variables
+from apps_catalog.launch.conditions import present_parameters
+from apps_catalog.launch.identity import identity_of
+from apps_catalog.launch.machines import fits
 from apps_catalog.launch.parameters import File, UnfitError
 from apps_catalog.launch.parameters import Upload as UploadParameter
 from apps_catalog.launch.spec import Command, Fault, LaunchSpec, MachineSize, Site, Submission, VaultMount
 from apps_catalog.models import Version
 from jobs import vaults
-from jobs.identity import run_ids
+from jobs.job_values import inherited
 from jobs.models import Host, MachineType, Upload, Vault
 from jobs.placement import unfit
+from jobs.services.identities import Persona, persona
 from portal.errors import PortalError
+from portal.people import account_variables
 from portal.people.models import User
 
 NO_VAULT = "NONE"
@@ -35,8 +40,11 @@ class Resolved:
 
 def resolve(
     *, owner: User, version: Version, spec: LaunchSpec, submission: Submission
-) -> tuple[Resolved | None, list[Fault]]:
-    """The rows, or faults at /machine, /vault and the parameters that name files and uploads."""
+) -> tuple[Resolved | MachineType | None, list[Fault]]:
+    """The rows, or faults at /machine, /nodes, /vault, /identity, /variables and the parameters that name files.
+
+    With faults, the machine type alone where it is none of theirs: the rest of the judgement goes by its names.
+    """
     faults: list[Fault] = _texts(submission)
     if faults:
         return None, faults
@@ -46,32 +54,80 @@ def resolve(
     if isinstance(submission.walltime_s, int) and submission.walltime_s > settings.WALLTIME_MAX_HOURS * 3600:
         said = f"must be at most {settings.WALLTIME_MAX_HOURS} hours ({settings.WALLTIME_MAX_HOURS * 3600} seconds)"
         faults.append(Fault("/walltime_s", "range", said))
-    if submission.nodes != 1:
-        faults.append(Fault("/nodes", "one_node", "Jobs run on one node here. Leave it at 1."))
+    _check_nodes(machine, submission, faults)
     if command is not None and isinstance(submission.parameters, dict):
         _check_files(command, submission, vault, faults)
         _check_uploads(owner, command, submission, faults)
-    if machine is None or faults:
-        return None, faults
-    uid, gid = run_ids()
+    account = _account(owner, spec, command, faults)
+    who = _who(version, spec, submission, vault, faults)
+    if machine is None or who is None or faults:
+        return machine, faults
     site = Site(
         image=version.image_pinned or version.image,
-        machine=MachineSize(
-            name=machine.name,
-            cores=machine.cores,
-            ram_mib=machine.ram_mib,
-            gpus=machine.gpus,
-            pids=machine.pids,
-            disk_mib=machine.disk_mib,
-            network="bridge" if machine.network == MachineType.Network.BRIDGE else "none",
-        ),
-        vault=VaultMount(vault.name, "FILE", submission.vault_readonly) if vault else VaultMount("", "NONE"),
-        uid=uid,
-        gid=gid,
+        machine=_size(machine, version),
+        vault=VaultMount(vault.name, vault.type, submission.vault_readonly) if vault else VaultMount("", "NONE"),
+        uid=who.uid,
+        gid=who.gid,
+        user=owner.username,
+        username=who.username,
+        group=who.group,
+        api_url=f"{settings.PUBLIC_URL}/api/",
+        trusted=version.certified or version.app.created_by_id == owner.pk,
+        account=account,
+        runs_as_root=version.runs_as_root,
+        writable_root=version.writable_root,
+        url_template=version.url_template,
         walltime_default_s=min(settings.WALLTIME_DEFAULT_HOURS, settings.WALLTIME_MAX_HOURS) * 3600,
         walltime_max_s=settings.WALLTIME_MAX_HOURS * 3600,
     )
     return Resolved(machine, vault, site), faults
+
+
+def _size(machine: MachineType, version: Version) -> MachineSize:
+    outgoing = version.outgoing_network or machine.network == MachineType.Network.OUTGOING
+    return MachineSize(
+        name=machine.name,
+        cores=machine.cores,
+        ram_mib=machine.ram_mib,
+        gpus=machine.gpus,
+        pids=machine.pids,
+        disk_mib=machine.disk_mib,
+        network="outgoing" if outgoing else "none",
+        slave_ram_mib=machine.slave_ram_mib,
+        slave_gpus=machine.slave_gpus,
+    )
+
+
+def _check_nodes(machine: MachineType | None, submission: Submission, faults: list[Fault]) -> None:
+    """The machine type's own limit; the app's is judged with the rest of the definition."""
+    nodes: object = submission.nodes
+    if machine is None or not isinstance(nodes, int) or nodes <= machine.nodes_max:
+        return
+    most = "one node" if machine.nodes_max == 1 else f"{machine.nodes_max} nodes"
+    said = f"A job on {machine.name} may have {most} at most. Take fewer, or another machine type."
+    faults.append(Fault("/nodes", "nodes_max", said))
+
+
+def _account(owner: User, spec: LaunchSpec, command: Command | None, faults: list[Fault]) -> frozenset[str]:
+    """The account variables of the command that have a value for this person."""
+    if command is None:
+        return frozenset()
+    declared = spec.variables_of(command)
+    names = account_variables.names_for(owner, declared, inherited=inherited(declared))
+    faults += missing_variables(spec, command, names)
+    return names
+
+
+def _who(
+    version: Version, spec: LaunchSpec, submission: Submission, vault: Vault | None, faults: list[Fault]
+) -> Persona | None:
+    identity = identity_of(spec, submission.identity)
+    if isinstance(identity, list):
+        faults += identity
+        return None
+    who, wrong = persona(identity, version=version, vault=vault, vault_readonly=submission.vault_readonly)
+    faults += wrong
+    return who
 
 
 def _texts(submission: Submission) -> list[Fault]:
@@ -84,11 +140,16 @@ def _texts(submission: Submission) -> list[Fault]:
     return [Fault(pointer, "type", "must be a text") for pointer, word in words.items() if not isinstance(word, str)]
 
 
+def names_of(machine: MachineType) -> tuple[str, ...]:
+    """What definitions and clients may call it."""
+    return (machine.name, *machine.aliases)
+
+
 def fitting_machines(spec: LaunchSpec, command: Command | None) -> list[MachineType]:
-    """The enabled machine types that match the globs of the command (or of the app)."""
+    """The enabled machine types whose name or an alias matches the globs of the command (or of the app)."""
     globs = spec.machines_of(command) if command else spec.machines
     enabled = MachineType.objects.filter(enabled=True)
-    return [m for m in enabled if not globs or any(fnmatchcase(m.name, glob) for glob in globs)]
+    return [m for m in enabled if not globs or fits(globs, names_of(m))]
 
 
 def _served(machine: MachineType, hosts: list[Host]) -> bool:
@@ -97,6 +158,7 @@ def _served(machine: MachineType, hosts: list[Host]) -> bool:
 
 
 def _machine(spec: LaunchSpec, command: Command | None, name: str, faults: list[Fault]) -> MachineType | None:
+    """The machine type of this name, else the first with this alias; "" is the best of those that fit."""
     fitting = fitting_machines(spec, command)
     if not name:
         if fitting:
@@ -106,15 +168,17 @@ def _machine(spec: LaunchSpec, command: Command | None, name: str, faults: list[
         said = f"No machine type here matches {globs}. Ask an operator to add one."
         faults.append(Fault("/machine", "no_machine", said))
         return None
-    machine = next((m for m in fitting if m.name == name), None)
-    if machine is None and not MachineType.objects.filter(name=name, enabled=True).exists():
-        near = difflib.get_close_matches(name, [m.name for m in fitting], n=1)
+    enabled = MachineType.objects.filter(enabled=True)
+    found = enabled.filter(name=name).first() or enabled.filter(aliases__contains=[name]).first()
+    if found is None:
+        near = difflib.get_close_matches(name, [each for m in fitting for each in names_of(m)], n=1)
         advice = f"Did you mean {near[0]}?" if near else "Pick one from the list."
         faults.append(Fault("/machine", "unknown_machine", f"There is no machine type {name[:60]!r}. {advice}"))
-    elif machine is None:
+    elif found not in fitting:
         names = ", ".join(m.name for m in fitting[:8]) or "none of this installation"
         faults.append(Fault("/machine", "machine_refused", f"This app does not run on {name}. It runs on: {names}."))
-    return machine
+        return None
+    return found
 
 
 def _vault(owner: User, spec: LaunchSpec, name: str, faults: list[Fault]) -> Vault | None:
@@ -140,7 +204,7 @@ def _pointer(key: str) -> str:
 
 def _check_files(command: Command, submission: Submission, vault: Vault | None, faults: list[Fault]) -> None:
     """Each file that is named must be in the vault now: told here, not minutes later by the program."""
-    for key, parameter in command.parameters.items():
+    for key, parameter in present_parameters(command, submission.parameters).items():
         value = submission.parameters.get(key)
         if not isinstance(parameter, File) or not isinstance(value, str) or not value.strip():
             continue
@@ -160,7 +224,7 @@ def _check_files(command: Command, submission: Submission, vault: Vault | None, 
 
 
 def _check_uploads(owner: User, command: Command, submission: Submission, faults: list[Fault]) -> None:
-    for key, parameter in command.parameters.items():
+    for key, parameter in present_parameters(command, submission.parameters).items():
         value = submission.parameters.get(key)
         if not isinstance(parameter, UploadParameter) or not isinstance(value, dict):
             continue

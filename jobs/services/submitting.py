@@ -7,10 +7,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
 
+from apps_catalog.launch.document import text_fault
+from apps_catalog.launch.identity import IDENTITY_KEYS
 from apps_catalog.launch.parameters import File
 from apps_catalog.launch.parameters import Upload as UploadParameter
 from apps_catalog.launch.plan import plan as make_plan
@@ -23,16 +26,18 @@ from apps_catalog.launch.spec import (
 )
 from apps_catalog.launch.validate import validate
 from apps_catalog.models import App, Version
-from apps_catalog.services import not_launchable, spec_of
-from jobs import limits, placement
+from apps_catalog.services import accept_eula, eula_address, eula_digest, eula_missing, not_launchable, spec_of
+from jobs import limits, placement, vault_locks
 from jobs.events import record
 from jobs.models import IdempotencyKey, Job, MachineType, Task, Upload
 from jobs.services import batches
 from jobs.services.resolving import Resolved, resolve
-from jobs.states import JobState, Stage
-from jobs.uploads import from_base64
+from jobs.states import JobState, Stage, TaskState
+from jobs.uploads import from_base64, once
 from portal.errors import Conflict, Invalid, NotFound
 from portal.people.models import Team, User
+
+PROJECT_MAX = 200
 
 
 @dataclass(frozen=True)
@@ -67,14 +72,16 @@ def submit(
     via: str = "web",
     retry_of: Job | None = None,
     project: str = "",
+    eula: str = "",
 ) -> Submitted:
-    """Accept a submission as a job, whole or not at all.
+    """Accept a submission as a job, whole or not at all. `eula` is the digest of licence terms agreed to in this very act.
 
     With a `key`, the same key and body give the first job again. Raises Invalid with every fault, Full at the limit of
     queued jobs, Conflict where the version can't be launched, NotFound where the app is not the owner's to see.
     """
     if not batches.runs_scripts(version.app) and not App.objects.visible_to(owner).filter(pk=version.app_id).exists():
         raise NotFound("There is no such app, or it is not yours to see.")
+    _check_project(project)
     with transaction.atomic():
         if key:
             _serialise(owner, key)
@@ -82,28 +89,21 @@ def submit(
                 return Submitted(earlier, replayed=True)
         if reason := not_launchable(version):
             raise Conflict(reason, code="not_launchable")
-        resolved, launch = _judge(owner, version, submission)
+        resolved, launch = _judge(owner, version, submission, eula)
+        if eula:
+            accept_eula(user=owner, version=version, digest=eula)
         launch = _store_inline_uploads(owner, launch)
         resolved = dataclasses.replace(resolved, uploads=resolved.uploads | _upload_ids(launch))
-        plan = make_plan(launch, resolved.site)
         job = Job(
             owner=owner,
             team=team,
             version=version,
-            command=launch.command.key,
-            parameters=_as_given(submission.parameters, launch),
-            machine_type=resolved.machine,
-            vault=resolved.vault,
-            vault_readonly=submission.vault_readonly,
-            label=launch.label,
             priority=priority,
-            walltime_s=plan.limits.walltime_s,
+            project=project,
             notify=notify and settings.MAIL_ENABLED,
             rerun_safe=rerun_safe,
-            plan=plan.as_json(),
-            plan_digest=plan.digest,
             retry_of=retry_of,
-            project=project,
+            **_asked_for(launch, resolved, submission),
         )
         _write(job, resolved, via)
         if key:
@@ -112,10 +112,10 @@ def submit(
     return Submitted(job, replayed=False)
 
 
-def preview(*, owner: User, version: Version, submission: Submission) -> Preview:
+def preview(*, owner: User, version: Version, submission: Submission, eula: str = "") -> Preview:
     """The plan that submitting this would run. Writes nothing; what is wrong comes back as faults."""
     try:
-        resolved, launch = _judge(owner, version, submission)
+        resolved, launch = _judge(owner, version, submission, eula)
     except Invalid as invalid:
         faults = tuple(Fault(f.pointer, f.code, f.message) for f in invalid.faults)
         return Preview(None, faults)
@@ -125,20 +125,32 @@ def preview(*, owner: User, version: Version, submission: Submission) -> Preview
     return Preview(plan, (), resolved.machine, estimate)
 
 
-def _judge(owner: User, version: Version, submission: Submission) -> tuple[Resolved, Launch]:
+def _judge(owner: User, version: Version, submission: Submission, eula: str) -> tuple[Resolved, Launch]:
     """Both halves of the judgement, so that all faults are told at once: the definition's, and the installation's."""
     spec = spec_of(version)
     resolved, faults = resolve(owner=owner, version=version, spec=spec, submission=submission)
-    if resolved is not None:
-        submission = dataclasses.replace(submission, machine=resolved.machine.name)
+    machine = resolved.machine if isinstance(resolved, Resolved) else resolved
+    if machine is not None:
+        submission = dataclasses.replace(submission, machine=machine.name, machine_aliases=tuple(machine.aliases))
+    faults = [*faults, *_eula_faults(owner, version, eula)]
     judged = validate(spec, submission)
     if isinstance(judged, list):
+        here = {fault.pointer for fault in faults if fault.pointer == "/machine"}  # it knows which there are
+        judged = [fault for fault in judged if fault.pointer not in here]
         faults = [*judged, *(f for f in faults if f.pointer not in {other.pointer for other in judged})]
-    if faults or resolved is None or isinstance(judged, list):
+    if faults or not isinstance(resolved, Resolved) or isinstance(judged, list):
         count = len(faults)
         words = "1 thing to fix" if count == 1 else f"{count} things to fix"
         raise Invalid(f"{words} before launching.", faults=faults)
     return resolved, judged
+
+
+def _eula_faults(owner: User, version: Version, agreed: str) -> list[Fault]:
+    """Licence terms come first: whatever the door, nobody launches without having agreed to them."""
+    if not eula_missing(owner, version) or agreed == eula_digest(version):
+        return []
+    said = f"has to be agreed to before launching. Read the licence terms and agree to them at {eula_address(version)}"
+    return [Fault("/eula", "eula", said)]
 
 
 def _serialise(owner: User, key: str) -> None:
@@ -168,8 +180,40 @@ def _store_inline_uploads(owner: User, launch: Launch) -> Launch:
         if isinstance(parameter, UploadParameter) and isinstance(values.get(key), str) and values[key]:
             name = parameter.target.rsplit("/", 1)[-1]
             limit = parameter.size or settings.UPLOAD_LIMIT_MIB * 2**20
-            values[key] = {"upload": str(from_base64(owner=owner, name=name, text=values[key], limit_bytes=limit).pk)}
+            sent = from_base64(owner=owner, name=name, text=values[key], limit_bytes=limit)
+            values[key] = {"upload": str(once(sent).pk)}
     return dataclasses.replace(launch, values=values)
+
+
+def _asked_for(launch: Launch, resolved: Resolved, submission: Submission) -> dict[str, Any]:
+    """The columns of a job that say what is run, and at which price."""
+    plan = make_plan(launch, resolved.site)
+    return {
+        "command": launch.command.key,
+        "parameters": _as_given(submission.parameters, launch),
+        "machine_type": resolved.machine,
+        "nodes": launch.nodes,
+        "price_per_hour": resolved.machine.price_per_hour,
+        "vault": resolved.vault,
+        "vault_readonly": submission.vault_readonly,
+        "identity": _identity(launch, submission),
+        "label": launch.label,
+        "walltime_s": plan.limits.walltime_s,
+        "plan": plan.as_json(),
+        "plan_digest": plan.digest,
+    }
+
+
+def _identity(launch: Launch, submission: Submission) -> dict[str, Json]:
+    """What was sent of one, for running again; nothing where the author's own went before it unread."""
+    sent = submission.identity if launch.spec.identity is None else None
+    return {key: sent[key] for key in sorted(IDENTITY_KEYS) if key in sent} if sent else {}
+
+
+def _check_project(project: str) -> None:
+    if len(project) > PROJECT_MAX or text_fault(project):
+        said = text_fault(project) or f"must have at most {PROJECT_MAX} characters"
+        raise Invalid("1 thing to fix before launching.", faults=[Fault("/project", "text", said)])
 
 
 def _upload_ids(launch: Launch) -> frozenset[str]:
@@ -189,6 +233,7 @@ def _as_given(parameters: Mapping[str, Json], launch: Launch) -> dict[str, Json]
 
 def _write(job: Job, resolved: Resolved, via: str) -> None:
     """The rows of a job: it, its first tasks, the first event. Its tasks begin HELD when the owner has no room."""
+    in_turn = vault_locks.enter(job.vault)
     load = limits.lock(job.owner_id)
     first = limits.accept(load)
     job.state = JobState.QUEUED
@@ -203,9 +248,12 @@ def _write(job: Job, resolved: Resolved, via: str) -> None:
         job=job,
         stage=Stage.RUN,
         index=0,
-        state=first,
+        state=TaskState.HELD if in_turn else first,
+        waits_for=job.vault if in_turn else None,
         machine_type=resolved.machine,
         owner_id=job.owner_id,
         priority=job.priority,
     )
     record(job.number, "submitted", f"Submitted by {job.owner.username} ({via}).")
+    if in_turn:
+        vault_locks.turn(job.vault_id)

@@ -8,13 +8,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from apps_catalog.launch.snippets import shell_line
-from jobs import services
+from jobs import plan_words, services
 from jobs.models import Attempt, Job, Result
 from jobs.states import JobState
-from jobs.views.job_words import given, sentence, steps
+from jobs.views.job_words import command_of, cost, given, offers_link, sentence, steps
 from portal.errors import NotFound
 from portal.people import signed_in
 from portal.people.models import Team
@@ -79,11 +79,18 @@ def _shown(request: HttpRequest, number: int, tab: str) -> dict[str, Any]:
 def overview(request: HttpRequest, number: int) -> HttpResponse:
     shown = _shown(request, number, "overview")
     job = shown["job"]
-    argv = job.plan.get("argv", [])
+    plan = plan_words.plan_of(job.plan)
+    words = plan_words.words(plan) if plan else []
+    command = command_of(job)
     more = {
-        "command_line": shell_line([str(word) for word in argv]),
-        "limits": job.plan.get("limits", {}),
-        "image": job.plan.get("image", ""),
+        "words": words,
+        "legend": plan_words.legend(words, ()),
+        "plan": plan,
+        "user_words": plan_words.user_words(plan) if plan else "",
+        "cost": cost(job, timezone.now()),
+        "offers_link": offers_link(command),
+        "tails": command is not None and command.noconnect,
+        "attempt": shown["newest"],
         "events": job.events.order_by("-id")[:EVENTS_SHOWN],
     }
     return render(request, "jobs/job.html", shown | more)
@@ -118,7 +125,15 @@ def inputs(request: HttpRequest, number: int) -> HttpResponse:
     job = shown["job"]
     uploads = {str(upload.pk): upload for upload in job.uploads.all()}
     names = {key: upload.name for key, upload in uploads.items()}
-    shown |= {"given": given(job, names), "plan": job.plan}
+    plan = plan_words.plan_of(job.plan)
+    files = plan_words.files(plan) if plan else []
+    shown |= {
+        "given": given(job, names),
+        "plan": plan,
+        "mounts": [(mount, plan_words.MOUNT_WORDS[mount.kind]) for mount in plan.mounts] if plan else [],
+        "files": files,
+        "legend": plan_words.legend((), (line for file in files for line in file.lines)),
+    }
     return render(request, "jobs/job_inputs.html", shown)
 
 

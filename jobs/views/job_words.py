@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from apps_catalog.launch.parameters import Parameter
+from apps_catalog.launch.spec import Command
 from apps_catalog.services import spec_of
 from jobs.models import Attempt, Job
 from jobs.placement import why_waiting
+from jobs.prices import price, total
 from jobs.states import AttemptState, FailureClass, JobState
 from portal.errors import Conflict
 from portal.templatetags.portal_ui import duration
@@ -100,13 +102,36 @@ def steps(job: Job, attempt: Attempt | None) -> list[Step]:
     return [*found, Step(word, job.state if job.terminal else "todo", job.finished_at)]
 
 
+def command_of(job: Job) -> Command | None:
+    """The job's command; None where its definition can't be read any more."""
+    try:
+        return spec_of(job.version).commands.get(job.command)
+    except Conflict:
+        return None
+
+
 def parameters_of(job: Job) -> Mapping[str, Parameter]:
     """The parameters of the job's command; none where its definition can't be read any more."""
-    try:
-        command = spec_of(job.version).commands.get(job.command)
-    except Conflict:
-        return {}
+    command = command_of(job)
     return command.parameters if command else {}
+
+
+def offers_link(command: Command | None) -> bool:
+    """Whether the app means people to connect to what runs."""
+    if command is None or command.noconnect:
+        return False
+    return bool(command.interactive or command.webshell or command.desktop or command.url)
+
+
+def cost(job: Job, now: datetime) -> str:
+    """What the job has cost so far, or did cost; "" where its machine type is free."""
+    if not job.price_per_hour:
+        return ""
+    hourly = f"{price(job.price_per_hour * job.nodes)} per hour{' for all nodes' if job.nodes > 1 else ''}"
+    if job.started_at is None:
+        return "nothing" if job.terminal else f"nothing yet; {hourly} once it runs"
+    words = total(job.cost(now))
+    return f"{words} at {hourly}" if job.terminal else f"{words} so far, {hourly}"
 
 
 def given(job: Job, uploads: Mapping[str, str]) -> list[Given]:

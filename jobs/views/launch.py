@@ -19,7 +19,7 @@ from apps_catalog.services import read_definition
 from jobs import services
 from jobs.forms import attachments
 from jobs.forms.builder import build
-from jobs.forms.drafts import Draft, as_body, first_command, read_form, read_json, read_token, typed_parameters
+from jobs.forms.drafts import Draft, first_command, read_form, read_json, read_token
 from jobs.forms.inputs import inputs_of
 from jobs.forms.page import Page, find_page
 from jobs.forms.prefill import from_job, from_query
@@ -88,17 +88,25 @@ def _prefilled(request: HttpRequest, page: Page) -> Draft:
 def _given(draft: Draft) -> frozenset[str]:
     """Pointers of what a link or an earlier job has set: only that is judged before anything was touched."""
     submission = draft.submission
-    settings = {"/machine": submission.machine, "/vault": submission.vault, "/walltime_s": draft.clock}
+    nodes = draft.nodes_text or submission.nodes != 1
+    settings = {
+        "/machine": submission.machine,
+        "/nodes": nodes,
+        "/vault": submission.vault,
+        "/walltime_s": draft.clock,
+    }
     return frozenset(
         [join("/parameters", key) for key in submission.parameters] + [key for key, value in settings.items() if value]
     )
 
 
 def _posted(request: HttpRequest, page: Page) -> Draft:
+    agreed = request.POST.get("eula", "")
     if request.POST.get("side") == "json":
         text = request.POST.get("json", "")
-        return read_json(text, page.spec, app=page.app.slug, token=read_token(request.POST))
-    return read_form(request.POST, page.spec)
+        draft = read_json(text, page.spec, app=page.app.slug, token=read_token(request.POST))
+        return replace(draft, eula=agreed)
+    return replace(read_form(request.POST, page.spec), eula=agreed)
 
 
 def _act(request: HttpRequest, page: Page) -> HttpResponse:
@@ -107,7 +115,7 @@ def _act(request: HttpRequest, page: Page) -> HttpResponse:
     if go == "launch":
         return _launch(request, page, draft)
     if go == "side:json" and draft.json_text is None:
-        body = as_body(page.settled(draft), page.spec, app=page.app.slug, version=page.version.label)
+        body = page.body(page.settled(draft), hidden=True)
         return _show(request, page, replace(draft, json_text=as_json_text(body), faults=()), only=frozenset())
     if go == "side:form" and draft.json_text is not None:
         lost = (*draft.faults, *_not_drawable(draft, page))
@@ -140,22 +148,22 @@ def _launch(request: HttpRequest, page: Page, draft: Draft) -> HttpResponse:
     if faults:
         return _show(request, page, replace(draft, faults=faults), status=422)
     draft = page.settled(draft)
-    body = as_body(draft, page.spec, app=page.app.slug, version=page.version.label)
+    body = page.body(draft)
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-    submission = replace(draft.submission, parameters=typed_parameters(page.spec, draft.submission))
     try:
         # The token is one per drawn form: a double click, a refresh and a step back with unchanged values all
         # give the first job. Changed values are a new submission, also from the same form.
         submitted = services.submit(
             owner=page.user,
             version=page.version,
-            submission=submission,
+            submission=page.sent(draft),
             team=team,
             notify=draft.notify,
             rerun_safe=draft.rerun_safe,
             key=f"form-{draft.token}-{digest[:32]}",
             body_digest=digest,
             via="web",
+            eula=draft.eula,
         )
     except PortalError as refused:
         given = tuple(Fault(fault.pointer, fault.code, fault.message) for fault in refused.faults)

@@ -61,7 +61,7 @@ class Tokens(PortalView):
     @extend_schema(tags=["tokens"], summary="List your tokens", **listed(TokenRead))
     def get(self, request: Request) -> Response:
         pages = Keyset("-id")
-        rows = pages.page(ApiToken.objects.filter(user=person(request)), request)
+        rows = pages.page(ApiToken.objects.filter(user=person(request), job_number=None), request)
         return pages.answer(TokenRead(rows, many=True).data)
 
     @extend_schema(

@@ -1,12 +1,13 @@
 #!/bin/sh
 # The image slipway-python:bookworm: Debian's python3 on a minimal base, made from packages, without a registry.
 #   base_image.sh [STATE_DIR]      does nothing where the image is there; STATE_DIR gets base_image.log
-# Environment: DOCKER_HOST, TMPDIR (needs 250 MB), DEBIAN_MIRROR (else the machine's own), DEMO_INSTALL=0 forbids installing.
+# Environment: BASE_IMAGE (another tag), BASE_IMAGE_PACKAGES (more packages in it, with commas), DOCKER_HOST, TMPDIR (needs 250 MB), DEBIAN_MIRROR (else the machine's own), DEMO_INSTALL=0 forbids installing.
 # Exit codes: 0 done, 1 it failed, 3 installing is needed but forbidden.
 set -eu
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
-tag=slipway-python:bookworm
+tag=${BASE_IMAGE:-slipway-python:bookworm}
+packages=python3${BASE_IMAGE_PACKAGES:+,$BASE_IMAGE_PACKAGES}
 state=${1:-${STATE_DIR:-/var/lib/slipway}}
 log=$state/base_image.log
 
@@ -76,7 +77,7 @@ build() {
     SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1704067200}
     export SOURCE_DATE_EPOCH
     # The mount points are there beforehand because jobs have a read-only root. 505 is the default run user.
-    sources | mmdebstrap --variant=minbase --include=python3 \
+    sources | mmdebstrap --variant=minbase --include="$packages" \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/info/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/lintian/*' --aptopt='Acquire::Languages "none"' \

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest
 
+from portal.people import account_variables, sealing
 from portal.people import tokens as token_services
 from portal.people.audit import audit
-from portal.people.models import ApiToken, AuditEvent, Membership, Team, User
+from portal.people.models import AccountVariable, ApiToken, AuditEvent, Membership, Team, User
 
 admin.site.site_header = "Slipway administration"
 admin.site.site_title = "Slipway"
@@ -87,6 +89,56 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         for token in queryset.select_related("user"):
             token_services.revoke(user=token.user, pk=token.pk, request=request)
         self.message_user(request, "The chosen tokens are revoked.")
+
+
+class AccountVariableForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A value goes in and never comes out: an empty field keeps the one that is set."""
+
+    value = forms.CharField(
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
+        help_text="It is not shown again. Leave it empty to keep the one that is set.",
+    )
+
+    class Meta:
+        model = AccountVariable
+        fields = ("user", "team", "name")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if (cleaned.get("user") is None) == (cleaned.get("team") is None) and not {"user", "team"} & set(self.errors):
+            self.add_error("user", "Choose a person or a team: one of them.")
+        if "name" in cleaned and (refusal := account_variables.name_refusal(cleaned["name"])):
+            self.add_error("name", refusal)
+        value = cleaned.get("value", "")
+        if not (value == "" and self.instance.pk) and (refusal := account_variables.value_refusal(value)):
+            self.add_error("value", refusal)
+        return cleaned
+
+
+@admin.register(AccountVariable)
+class AccountVariableAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    form = AccountVariableForm
+    list_display = ("name", "user", "team", "updated_at")
+    list_select_related = ("user", "team")
+    search_fields = ("name", "user__username", "team__name")
+    autocomplete_fields = ("user", "team")
+
+    def save_model(self, request: HttpRequest, obj: AccountVariable, form: Any, change: bool) -> None:
+        if form.cleaned_data["value"]:
+            obj.sealed = sealing.seal(form.cleaned_data["value"])
+        super().save_model(request, obj, form, change)
+        account_variables.note("variable.set", obj, request=request)
+
+    def delete_model(self, request: HttpRequest, obj: AccountVariable) -> None:
+        account_variables.note("variable.unset", obj, request=request)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for row in queryset.select_related("user", "team"):
+            account_variables.note("variable.unset", row, request=request)
+        super().delete_queryset(request, queryset)
 
 
 @admin.register(AuditEvent)

@@ -1,9 +1,9 @@
-"""API tokens: made with a name, scopes and an expiry; shown once; revoked. Each act is an audit event."""
+"""API tokens: made with a name, scopes and an expiry; shown once; revoked; and those of one job. Each act is an audit event."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -48,3 +48,31 @@ def revoke(*, user: User, pk: int, request: HttpRequest | None = None) -> ApiTok
         )
         token.refresh_from_db()
     return token
+
+
+def keep_for_job(*, user: User, job_number: int, text: str, expires_at: datetime) -> None:
+    """The token of one job, for the JARVICE door alone. Its text follows from the job, so a second start finds it here.
+
+    One that was revoked stays so. Call it where the job's row is locked and has not ended.
+    """
+    token, made = ApiToken.objects.update_or_create(
+        hash=ApiToken.hash_of(text),
+        defaults={"expires_at": expires_at},
+        create_defaults={
+            "user": user,
+            "name": f"Job {job_number}",
+            "prefix": text[:10],
+            "scopes": ["jarvice"],
+            "job_number": job_number,
+            "expires_at": expires_at,
+        },
+    )
+    if made:
+        audit("token.created", actor=user, target=token.prefix, scopes=token.scopes, job=job_number)
+
+
+def revoke_of_job(job_number: int) -> None:
+    """Whatever token the job was given opens nothing from now on."""
+    for token in ApiToken.objects.filter(job_number=job_number, revoked_at=None).select_related("user"):
+        ApiToken.objects.filter(pk=token.pk).update(revoked_at=timezone.now())
+        audit("token.revoked", actor=token.user, target=token.prefix, job=job_number)

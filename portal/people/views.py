@@ -78,7 +78,7 @@ def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
 def _tokens_page(
     request: HttpRequest, form: TokenForm, *, made: ApiToken | None = None, text: str = "", status: int = 200
 ) -> HttpResponse:
-    mine = signed_in(request).tokens
+    mine = signed_in(request).tokens.filter(job_number=None)  # those of jobs come and go with them
     shown = {
         "form": form,
         "live": mine.live(),

@@ -1,5 +1,6 @@
 // Single fields: sliders with their number box, drop-downs to search, and the search among many fields.
 import { makeCombobox } from "./launch-combobox.js";
+import { tieConditions } from "./launch-conditions.js";
 
 const WHOLE = /^\s*[+-]?\d+\s*$/;
 
@@ -26,18 +27,22 @@ function searchFields(section) {
     event.stopPropagation(); // nothing of the job changes
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     let found = 0;
+    let present = 0;
     for (const field of fields) {
       const fits = words.every((word) => field.dataset.search.includes(word));
-      field.hidden = !fits;
+      field.classList.toggle("is-sifted", !fits);
+      if ("absent" in field.dataset) continue;
+      present += 1;
       found += fits;
     }
-    count.textContent = words.length ? `${found} of ${fields.length} shown` : "";
+    count.textContent = words.length ? `${found} of ${present} shown` : "";
   });
 }
 
-/** Brings the fields inside `root` to life; the server's markup works without. */
+/** Brings the fields inside `root`, which is one form, to life; the server's markup works without. */
 export function enliven(root) {
   root.querySelectorAll("[data-range]").forEach(tieRange);
   root.querySelectorAll("select[data-combobox]").forEach(makeCombobox);
   root.querySelectorAll("[data-optional]").forEach(searchFields);
+  tieConditions(root);
 }

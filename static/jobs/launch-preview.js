@@ -4,6 +4,6 @@ import { enliven } from "./launch-fields.js";
 document.addEventListener("htmx:afterSwap", (event) => {
   for (const preview of event.target.querySelectorAll(".form-preview:not([data-alive])")) {
     preview.dataset.alive = "";
-    enliven(preview);
+    preview.querySelectorAll(".form-preview-command").forEach(enliven);
   }
 });

@@ -1,5 +1,6 @@
 // The launch page: the live panel, faults at the fields that were touched, and the way to a field from a list.
 import { enliven } from "./launch-fields.js";
+import { tieScale } from "./launch-scale.js";
 
 const form = document.querySelector("[data-launch]");
 const panel = document.getElementById("panel");
@@ -39,7 +40,17 @@ function mark(field) {
 
 function markAll() {
   form.querySelectorAll("[data-field]").forEach(mark);
-  if (!faults.size) document.getElementById("problems")?.remove();
+  settleProblems();
+}
+
+/** Takes what is settled, or does not count any more, off the list on top. */
+function settleProblems() {
+  const list = document.getElementById("problems");
+  if (!list) return;
+  for (const row of list.querySelectorAll("[data-name]")) row.hidden = !faults.has(row.dataset.name);
+  const left = list.querySelectorAll("[data-name]:not([hidden])").length;
+  if (!left) list.remove();
+  else if (!faults.has("json")) list.querySelector("[data-title]").textContent = document.getElementById("launch-count").textContent;
 }
 
 function touch(event) {
@@ -55,9 +66,11 @@ function goTo(id) {
   if (!field) return;
   for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
   const row = field.closest("[data-field]");
-  if (row) row.hidden = false;
-  const radio = field.getAttribute("role") === "radiogroup" ? field.querySelector("input:checked, input") : null;
-  (radio || field).focus();
+  row?.classList.remove("is-sifted");
+  const inner = field.getAttribute("role") === "radiogroup"
+    ? field.querySelector("input:checked, input")
+    : [...field.querySelectorAll("input:not([type=range])")].find((input) => input.offsetParent);
+  (inner || field).focus();
   field.scrollIntoView({ block: "center" });
 }
 
@@ -85,6 +98,7 @@ function keepFolds() {
 
 if (form) {
   enliven(form);
+  tieScale(form);
   readFaults();
   document.querySelector("[data-remark]")?.focus(); // what was left out comes before what is wrong further down
   form.addEventListener("focusout", touch);

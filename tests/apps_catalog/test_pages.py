@@ -122,13 +122,19 @@ class TestCatalog:
             assert text_of(as_stranger, "/").count('class="app-card') >= 24
         assert "Page 2 of 2" in text_of(as_stranger, "/?page=2")
 
+    def test_says_that_an_app_comes_without_a_licence(self, as_stranger: Client, curator: User) -> None:
+        publish_new(actor=curator, name="Free", licensed=True)
+        assert "Bring your own licence" not in text_of(as_stranger, "/")
+        publish_new(actor=curator, name="Licensed elsewhere", licensed=False)
+        assert text_of(as_stranger, "/").count("Bring your own licence") == 1
+
 
 class TestApp:
     def test_shows_what_it_takes(self, as_stranger: Client, curator: User) -> None:
         version = publish_new(actor=curator, name="CFD &reg;", licensed=False)
         page = text_of(as_stranger, version.app.get_absolute_url())
         assert "CFD ®" in page
-        assert "needs a licence of yours" in page
+        assert "Bring your own licence" in page
         assert "api/v1/jobs" in page
         assert "hello" in page
         assert "Remarks on the definition" not in page

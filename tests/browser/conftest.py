@@ -14,7 +14,13 @@ from pytest_django.live_server_helper import LiveServer
 
 from portal.people.models import User
 
-HARMLESS = ("Failed to load resource: the server responded with a status of 4",)
+HARMLESS = (
+    "Failed to load resource: the server responded with a status of 4",
+    # An engine that makes or removes a network for other containers makes Chromium drop what it is loading.
+    "Failed to load resource: net::ERR_NETWORK_CHANGED",
+)
+SETTLED = """Promise.all(document.getAnimations()
+  .filter(one => Number.isFinite(one.effect.getComputedTiming().endTime)).map(one => one.finished.catch(() => null)))"""
 Visit = Callable[..., Page]
 
 
@@ -54,19 +60,30 @@ def visit(portal_url: str, chromium: Browser) -> Iterator[Visit]:
         context.add_cookies([{"name": "sessionid", "value": cookie, "url": portal_url}])
         page = context.new_page()
         page.set_default_timeout(10_000)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda note: faults.append(note.text) if note.type == "error" else None)
+        listen(page, faults)
         page.goto(portal_url + path, wait_until="networkidle")
         return page
 
     yield opened
     for context in contexts:
         context.close()
-    assert [fault for fault in faults if not fault.startswith(HARMLESS)] == []
+    assert faults == []
+
+
+def listen(page: Page, faults: list[str]) -> None:
+    """Collect what the page throws and what its console calls an error, policy violations among them."""
+
+    def note(text: str) -> None:
+        if not text.startswith(HARMLESS):
+            faults.append(text)
+
+    page.on("pageerror", lambda error: note(str(error)))
+    page.on("console", lambda said: note(said.text) if said.type == "error" else None)
 
 
 def serious_faults(page: Page) -> list[str]:
     """What axe-core calls serious or critical on this page: rule and elements."""
+    page.evaluate(SETTLED)  # a colour in mid transition is nobody's choice
     found = Axe().run(page).response["violations"]
     return [
         f"{one['id']}: {', '.join(str(node['target']) for node in one['nodes'][:5])}"

@@ -23,7 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from apps_catalog.launch.spec import Submission
 from apps_catalog.models import Version
-from jobs import logs, services
+from jobs import services
 from jobs.folders import INSTALLATION_LABEL
 from jobs.models import Attempt, Installation, Job, MachineType, OwnerLoad, Task
 from jobs.runtimes.base import Handle
@@ -31,6 +31,7 @@ from jobs.runtimes.docker import DockerRuntime
 from jobs.states import ATTEMPT_OPEN, JOB_TERMINAL, TASK_OPEN, AttemptState
 from portal.local.postgres import Supervisor
 from portal.people.models import User
+from tests.jobs.outputs import program_output
 
 PROJECT = Path(__file__).resolve().parents[2]
 IMAGE = "slipway-python:bookworm"
@@ -235,7 +236,8 @@ class Site:
         return list(Attempt.objects.filter(task__job=job).order_by("number"))
 
     def log_of(self, job: Job) -> bytes:
-        return b"".join(logs.pieces(self.attempts(job)[-1]))
+        """What its last attempt's program wrote."""
+        return program_output(self.attempts(job)[-1])
 
     def inspect(self, name: str) -> dict[str, Any]:
         found = subprocess.run(["docker", "inspect", name], capture_output=True, check=True)

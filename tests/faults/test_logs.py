@@ -11,6 +11,7 @@ from jobs import logs
 from jobs.models import Attempt, LogChunk
 from jobs.states import JobState
 from tests.faults.site import Process, Site, eventually
+from tests.jobs.outputs import whole_log
 
 pytestmark = [pytest.mark.faults, pytest.mark.docker]
 MIB = 2**20
@@ -50,14 +51,15 @@ def test_a_flood_is_cut_in_the_middle_with_a_mark_and_costs_no_memory(site: Site
     flood = site.ended(flood, 90)
     assert flood.state == JobState.SUCCEEDED
     attempt = site.attempts(flood)[0]
-    assert attempt.log_bytes == 5 + 1048 * 100_000 + 5
     kept = site.log_of(flood)
+    opening = len(whole_log(attempt)) - len(kept)
+    assert attempt.log_bytes == opening + 5 + 1048 * 100_000 + 5
     mark = logs.cut_mark(attempt.log_cut_bytes)
     head, _, tail = kept.partition(mark)
     assert mark in kept
     assert head.startswith(b"HEAD\n" + LINE)
     assert tail.endswith(LINE + b"TAIL\n")
-    assert len(head) + len(tail) + attempt.log_cut_bytes == attempt.log_bytes
+    assert opening + len(head) + len(tail) + attempt.log_cut_bytes == attempt.log_bytes
     assert 5 * MIB <= len(kept) <= 7 * MIB
     assert not LogChunk.objects.filter(attempt=attempt).exists()
     assert peak - before < 48, f"{before:.0f} MiB before, {peak:.0f} at most"
@@ -67,8 +69,9 @@ def test_a_line_of_fifty_megabytes_is_one_line_with_a_mark(site: Site, scribe: P
     before = scribe.rss_mib()
     job = site.ended(site.submit(ONE_LINE, "log1"), 90)
     attempt = site.attempts(job)[0]
-    assert (job.state, attempt.log_bytes) == (JobState.SUCCEEDED, 50 * MIB)
     kept = site.log_of(job)
+    opening = len(whole_log(attempt)) - len(kept)
+    assert (job.state, attempt.log_bytes) == (JobState.SUCCEEDED, opening + 50 * MIB)
     mark = logs.cut_mark(attempt.log_cut_bytes)
     assert kept.replace(mark, b"").strip(b"x") == b""
     assert len(kept) - len(mark) + attempt.log_cut_bytes == 50 * MIB

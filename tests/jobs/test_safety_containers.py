@@ -20,11 +20,13 @@ import pytest
 from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
-from apps_catalog.launch.plan import JOBENV, plan
+from apps_catalog.launch.binding import JobValues, bind
+from apps_catalog.launch.plan import plan
 from apps_catalog.launch.spec import Submission, VaultMount
 from apps_catalog.models import App, Version
-from jobs import folders, identity, logs, services, uploads, vaults
+from jobs import folders, identity, services, uploads, vaults
 from jobs.folders import INSTALLATION_LABEL
 from jobs.models import Attempt, Installation, Job, Upload, Vault
 from jobs.runtimes.base import RuntimeFault
@@ -35,9 +37,10 @@ from portal.people.models import User
 from tests.apps_catalog.launch import generate
 from tests.apps_catalog.launch.generate import appdefs, read, site
 from tests.factories import make_host, make_machine, make_vault, make_version
+from tests.jobs.outputs import program_output
 from tests.jobs.runtimes.test_docker_hardening import ALWAYS, BY_SPEC
 
-TARGETS = {"/home/slipway", "/results", "/data", JOBENV}
+TARGETS = {"/home/nimbix", "/results", "/data"}
 INSTALLED = {"HOME", "USER", "LOGNAME", "RESULTS_DIR", "JOB_NAME", "JOB_LABEL"}
 
 
@@ -55,9 +58,11 @@ def vault(owner: User) -> Vault:
 @hypothesis_settings(
     max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
-@given(raw=appdefs())
-def test_any_definition_asks_for_the_allowlist_and_never_for_root(owner: User, vault: Vault, raw: Any) -> None:
-    """Each command of 500 definitions, planned, bound to a host's folders, and made the body of a create request."""
+@given(raw=appdefs(), writable_root=st.booleans())
+def test_any_definition_asks_for_the_allowlist_and_never_for_root(
+    owner: User, vault: Vault, raw: Any, writable_root: bool
+) -> None:
+    """Each command of 500 definitions, planned, bound to its job and a host, and made the body of a create request."""
     spec = read(raw)
     upload = Upload.objects.first() or uploads.receive(owner=owner, name="case.csv", chunks=[b"x"], limit_bytes=9)
     for key, command in spec.commands.items():
@@ -66,22 +71,31 @@ def test_any_definition_asks_for_the_allowlist_and_never_for_root(owner: User, v
             for name, value in generate.fill(command, optional=True).items()
         }
         uid, gid = identity.run_ids()
-        planned = plan(generate.launch(spec, values, key), site(uid=uid, gid=gid, vault=VaultMount("v", "FILE")))
+        here = site(uid=uid, gid=gid, vault=VaultMount("v", "FILE"), writable_root=writable_root)
+        planned = plan(generate.launch(spec, values, key), here)
         job = Job(owner=owner, version=Version(app=App(slug="any")), plan=planned.as_json(), vault=vault, number=1)
         job.created_at = timezone.now()
         attempt = Attempt(name="slipway-test-1-run-0-1")
+        bound_plan = bind(planned, JobValues("a-job", "r" * 128, "p" * 16))
         bound = folders.container(
-            attempt=attempt, job=job, folder=folders.Folder.of(attempt, "one"), labels={}, gpu_indexes=()
+            attempt=attempt,
+            job=job,
+            plan=bound_plan,
+            folder=folders.Folder.of(attempt, "one"),
+            labels={},
+            gpu_indexes=(),
         )
         request = host_config(bound)
-        assert {name: value for name, value in request.items() if name not in BY_SPEC} == ALWAYS
+        assert {name: value for name, value in request.items() if name not in BY_SPEC} == ALWAYS | {
+            "ReadonlyRootfs": not writable_root
+        }
         assert set(request) == set(ALWAYS) | BY_SPEC
         assert request["NetworkMode"] == "none"
         assert request["DeviceRequests"] == []
         uploaded = {file.path for file in planned.files}
         assert {mount["Target"] for mount in request["Mounts"]} <= TARGETS | uploaded
         body = container_config(bound)
-        assert body["Entrypoint"] == list(planned.argv)
+        assert body["Entrypoint"] == list(bound_plan.argv)
         assert body["User"] == f"{uid}:{gid}"
         assert min(uid, gid) > 0
         assert {line.partition("=")[0] for line in body["Env"]} == INSTALLED
@@ -124,7 +138,7 @@ found["caps"] = [int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff"
 found["confined"] = [status["NoNewPrivs"], status["Seccomp"]]
 wrote = []
 for folder in ("/", "/etc", "/usr", "/var", "/opt", "/etc/JARVICE", "/proc/sys/kernel", "/sys", "/tmp",
-               "/home/slipway", "/results", "/data"):
+               "/home/nimbix", "/results", "/data"):
     try:
         open(os.path.join(folder, "probe"), "w").close()
         wrote.append(folder)
@@ -218,11 +232,11 @@ def test_a_real_job_has_no_privileges_no_network_and_no_secrets(
         words = [f"{address}:{each}" for address in addresses() for each in (port, 80)]
         job = launched(PROBE, *words, vault=vault.name)
     assert job.state == "succeeded", job.reason
-    found = json.loads(b"".join(logs.pieces(Attempt.objects.get(task__job=job))))
+    found = json.loads(program_output(Attempt.objects.get(task__job=job)))
     assert 0 not in found["ids"]
     assert found["caps"] == [0] * 5
     assert found["confined"] == ["1", "2"]
-    assert found["wrote"] == ["/tmp", "/home/slipway", "/results", "/data"]
+    assert found["wrote"] == ["/tmp", "/home/nimbix", "/results", "/data"]
     assert found["sockets"] == []
     assert found["interfaces"] == ["lo"]
     assert found["reached"] == []

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps_catalog.launch.environment import job_environment
-from apps_catalog.launch.plan import JOBENV, plan
+from apps_catalog.launch.jobfiles import JOBENV
+from apps_catalog.launch.plan import plan
 from apps_catalog.launch.spec import Fault, Submission
 from apps_catalog.launch.validate import validate
 from jobs.runtimes.base import ContainerSpec, Exited, Mount, Tmpfs

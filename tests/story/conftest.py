@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page
 
 from jobs import vaults
 from portal.people.models import User
-from tests.browser.conftest import serious_faults
+from tests.browser.conftest import listen, serious_faults
 from tests.faults.conftest import installation  # noqa: F401  the same whole installation
 from tests.faults.site import Site
 
@@ -30,8 +30,7 @@ class Stage:
     def page(self) -> Page:
         page = self.browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True).new_page()
         page.set_default_timeout(15_000)
-        page.on("pageerror", lambda error: self.faults.append(str(error)))
-        page.on("console", lambda note: self.faults.append(note.text) if note.type == "error" else None)
+        listen(page, self.faults)
         return page
 
     def examine(self, page: Page) -> None:

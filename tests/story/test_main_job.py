@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 from jobs.models import Job
+from tests.browser.conftest import listen
 from tests.story.conftest import PASSWORD, Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.docker]
@@ -228,7 +229,6 @@ def test_the_main_job(stage: Stage, hand: Hand, tmp_path: Path) -> None:
 
 def test_no_page_breaks_its_policy_or_shuts_anyone_out(stage: Stage) -> None:
     """Every page that a menu leads to, at the three widths and in both themes."""
-    faults: list[str] = []
     for width in (390, 820, 1440):
         for theme in ("light", "dark"):
             context = stage.browser.new_context(
@@ -236,7 +236,7 @@ def test_no_page_breaks_its_policy_or_shuts_anyone_out(stage: Stage) -> None:
                 color_scheme=theme,
             )
             page = context.new_page()
-            page.on("console", lambda note: faults.append(note.text) if note.type == "error" else None)
+            listen(page, stage.faults)
             sign_in(Mouse(), stage, page)
             for path in ("/", "/jobs/", "/files/", "/files/grace/", "/hosts/", "/curate/", "/account/", "/account/tokens/", "/api/docs/"):  # fmt: skip
                 page.goto(stage.url + path)
@@ -244,5 +244,4 @@ def test_no_page_breaks_its_policy_or_shuts_anyone_out(stage: Stage) -> None:
                 wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
                 assert wide <= 0, f"{path} is {wide} px too wide at {width}"
             context.close()
-    assert faults == []
     assert stage.faults == []

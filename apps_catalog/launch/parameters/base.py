@@ -10,12 +10,14 @@ from typing import Any, ClassVar, Literal, Self, TypedDict
 from apps_catalog.launch.document import text_fault
 from apps_catalog.launch.environment import name_fault
 from apps_catalog.launch.findings import Json
-from apps_catalog.launch.reading import Section
+from apps_catalog.launch.reading import Section, shortened
 
 Widget = Literal[
     "range", "select", "radio", "searchselect", "switch", "file", "upload", "integer", "float", "text", "longtext"
 ]
 
+# Names in one `if` or `ifnot`.
+MAX_NAMES = 200
 GENERIC_KEYS = frozenset({"name", "description", "type", "required", "positional", "variable", "if", "ifnot"})
 
 # The kernel takes at most 128 KiB for one word of a command line, its closing NUL included.
@@ -46,6 +48,8 @@ class Hint:
 
     `default` is JSON, None where blank; for a selection it is the index of the option.
     `accept` and `size` (bytes) are of UPLOAD, `filters` (shell patterns) of FILE. `note` is a caution to show.
+    `if_` and `ifnot` are keys of BOOLs: it is drawn when all of `if_` are drawn and on, and none of `ifnot` is.
+    `group` is the title under which a curator wants it shown with others; neighbours of one group belong together.
     """
 
     key: str
@@ -64,6 +68,9 @@ class Hint:
     accept: str = ""
     size: int | None = None
     filters: tuple[str, ...] = ()
+    if_: tuple[str, ...] = ()
+    ifnot: tuple[str, ...] = ()
+    group: str = ""
 
 
 class Generic(TypedDict):
@@ -86,11 +93,11 @@ class Parameter(ABC):
     """One typed input of a command. Subclasses are the nine types of the AppDef reference.
 
     `positional` is resolved: as given, else by the shape of the key. `default` is a clean value, None where blank.
+    `group` and `locked` are a curator's: a locked one passes its default, like any value of its type, and is not asked for.
     """
 
     kind: ClassVar[str]
     own_keys: ClassVar[frozenset[str]]
-    fixed: ClassVar[bool] = False
 
     key: str
     name: str = ""
@@ -103,6 +110,8 @@ class Parameter(ABC):
     ifnot: tuple[str, ...] = ()
     extra: Mapping[str, Json] = field(default_factory=dict)
     default: Json = None
+    group: str = ""
+    locked: bool = False
 
     @classmethod
     @abstractmethod
@@ -129,6 +138,11 @@ class Parameter(ABC):
     @property
     def label(self) -> str:
         return self.name or self.key
+
+    @property
+    def fixed(self) -> bool:
+        """Nobody who launches is asked for it: its value is its default."""
+        return self.locked
 
     @property
     def must_be_given(self) -> bool:
@@ -163,7 +177,15 @@ class Parameter(ABC):
         if self.variable and name_fault(self.key):
             more["note"] = f"The program does not get this value: {self.key} {name_fault(self.key)}."
         return Hint(
-            key=self.key, widget=widget, label=self.label, help=self.description, required=self.required, **more
+            key=self.key,
+            widget=widget,
+            label=self.label,
+            help=self.description,
+            required=self.required,
+            if_=self.if_,
+            ifnot=self.ifnot,
+            group=self.group,
+            **more,
         )
 
 
@@ -189,7 +211,22 @@ def read_generic(key: str, section: Section, *, implied_required: bool) -> Gener
         positional=positional,
         positional_given=given,
         variable=section.flag("variable"),
-        if_=section.texts("if") or (),
-        ifnot=section.texts("ifnot") or (),
+        if_=read_condition(section, "if"),
+        ifnot=read_condition(section, "ifnot"),
         extra=section.extra,
     )
+
+
+def read_condition(section: Section, key: str) -> tuple[str, ...]:
+    """The names in `if` or `ifnot`. Too many are an error: read in part, a condition would say something else."""
+    raw = section.get(key)
+    if isinstance(raw, str) and raw:
+        message = f"{key!r} should be a list of names of BOOLs; {shortened(raw)!r} is read as one name."
+        section.notes.warn("condition-text", message, section.at(key))
+    names = (raw,) if isinstance(raw, str) else section.texts(key) or ()
+    names = tuple(dict.fromkeys(name for name in names if name))
+    if len(names) > MAX_NAMES:
+        message = f"{key!r} names {len(names)} BOOLs; at most {MAX_NAMES} are read."
+        section.notes.error("condition-too-long", message, section.at(key))
+        return ()
+    return names

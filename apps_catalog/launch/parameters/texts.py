@@ -18,7 +18,10 @@ class Const(Parameter):
 
     kind: ClassVar[str] = "CONST"
     own_keys: ClassVar[frozenset[str]] = frozenset({"value"})
-    fixed: ClassVar[bool] = True
+
+    @property
+    def fixed(self) -> bool:
+        return True
 
     @classmethod
     def parse(cls, section: Section, generic: Generic) -> Self | None:

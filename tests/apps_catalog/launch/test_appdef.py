@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from apps_catalog.launch.appdef import read_appdef
-from apps_catalog.launch.spec import Finding
+from apps_catalog.launch.spec import AccountVariable, Finding, Identity
 from tests.apps_catalog.launch.generate import definition, read
 
 
@@ -170,7 +170,7 @@ def test_an_identity_that_is_none_is_refused(identity: dict[str, Any]) -> None:
 
 def test_a_usual_identity_is_kept() -> None:
     spec = read(definition(identity={"username": "nimbix", "group": "nimbix", "uid": 505, "gid": "1000"}))
-    assert spec.identity == {"username": "nimbix", "group": "nimbix", "uid": 505, "gid": "1000"}
+    assert spec.identity == Identity("nimbix", "nimbix", 505, 1000)
 
 
 WARNINGS = [
@@ -194,7 +194,7 @@ WARNINGS = [
     (definition(parameters(type="FILE"), **{"vault-types": ["NONE"]}), "file-without-vault"),
     (definition({"LD_PRELOAD": {"type": "STR", "value": "x", "variable": True}}), "variable-name"),
     (definition({"-x": {"type": "STR", "value": "x", "variable": True}}), "variable-name"),
-    (definition(parameters(type="STR", value="x", **{"if": ["q"]})), "condition"),
+    (definition(parameters(type="STR", value="x", **{"if": ["q"]})), "condition-unknown"),
     (definition(parameters(type="STR", value="x", **{"if": ["q"]}), appdefversion=1), "needs-version-2"),
 ]
 
@@ -217,10 +217,10 @@ def test_missing_keys_are_one_warning_and_have_usable_defaults() -> None:
 
 def test_every_key_of_the_specification_is_kept() -> None:
     command = {
-        "path": "/bin/bash  -l", "interactive": True, "publicip": True, "ports": ["80/tcp"], "noconnect": True,
+        "path": "/opt/go  -l", "interactive": True, "publicip": True, "ports": ["80/tcp"], "noconnect": True,
         "url": "https://%PUBLICADDR%/", "machines": ["n2*"], "scale_max": 2, "hints": ["SCALE_NODES"],
         "variables": {"V": {"name": "v"}}, "webshell": True, "desktop": True, "verboseinit": True,
-        "cmdscript": "#!/bin/sh", "mpirun": True, "walltime": "02:00:00", "noqueue": True,
+        "cmdscript": "echo", "mpirun": True, "walltime": "02:00:00", "noqueue": True,
     }  # fmt: skip
     whole = {
         "classifications": ["A/B", " C / D ", "A/B"], "scale_max": 8, "hints": ["VAULT:x"],
@@ -230,13 +230,13 @@ def test_every_key_of_the_specification_is_kept() -> None:
     conditions = {"if": ["b"], "ifnot": "c", "odd": [1]}
     spec = read(definition({"p": {"type": "STR", "value": "x", **conditions}}, command=command, **whole))
     one = spec.commands["go"]
-    assert (one.path, one.machines, one.scale_max, one.hints) == (("/bin/bash", "-l"), ("n2*",), 2, ("SCALE_NODES",))
+    assert (one.path, one.machines, one.scale_max, one.hints) == (("/opt/go", "-l"), ("n2*",), 2, ("SCALE_NODES",))
     assert (one.interactive, one.publicip, one.ports, one.noconnect) == (True, True, ("80/tcp",), True)
     assert (one.url, one.webshell, one.desktop, one.verboseinit) == ("https://%PUBLICADDR%/", True, True, True)
-    assert (one.cmdscript, one.mpirun, one.walltime_s) == ("#!/bin/sh", True, 7200)
-    assert (one.variables, one.extra) == ({"V": {"name": "v"}}, {"noqueue": True})
+    assert (one.cmdscript, one.mpirun, one.walltime_s) == ("#!/bin/sh\necho", True, 7200)
+    assert (one.variables, one.extra) == ({"V": AccountVariable("V", "v")}, {"noqueue": True})
     assert (spec.categories, spec.scale_max, spec.hints) == (("A/B", "C/D"), 8, ("VAULT:x",))
-    assert (spec.variables, spec.identity) == ({"W": {"name": "w"}}, {"username": "me"})
+    assert (spec.variables, spec.identity) == ({"W": AccountVariable("W", "w")}, Identity("me"))
     assert (spec.icon_type, spec.icon_base64, spec.definition_version) == ("image/png", "QQ==", 2)
     assert spec.extra == {"id": "x", "price": 1.5}
     assert (spec.machines_of(one), spec.author, spec.licensed) == (("n2*",), "Someone", True)
@@ -258,10 +258,12 @@ def test_what_people_read_has_the_signs_that_its_author_wrote_as_html_entities()
     assert command.parameters["p"].words("A&reg;") == ("A&reg;",), "what the program gets stays the author's"
 
 
-def test_keys_without_effect_yet_are_said_once_per_command() -> None:
+def test_what_is_not_served_yet_is_said_once_per_command() -> None:
     raw = definition(command={"interactive": True, "desktop": True, "webshell": False})
     (finding,) = findings(raw)
-    assert finding.message == "'interactive', 'desktop' are kept; they have no effect in this version."
+    assert finding.message == (
+        "The command launches; a link to what it serves is not served yet ('interactive', 'desktop' are kept)."
+    )
     assert (finding.level, finding.pointer) == ("info", "/commands/go")
 
 

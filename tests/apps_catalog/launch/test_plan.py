@@ -31,7 +31,7 @@ def test_each_block_keeps_the_authors_order() -> None:
         "flag": {"type": "BOOL", "value": True},
     }
     words = argv(parameters, {}, command={"path": "/bin/bash  -l"})
-    assert words == ("/bin/bash", "-l", "-b", "B", "-a", "L", "$(hostname) %CORES%", "flag")
+    assert words == ("/bin/bash", "-l", "-b", "B", "-a", "L", "$(hostname) 2", "flag")
 
 
 def test_empty_values_drop_the_parameter_key_and_all() -> None:
@@ -57,34 +57,34 @@ def test_variables_and_uploads_are_not_on_the_command_line() -> None:
     raw = definition({key: {**GENERIC, **own} for key, own in parameters.items()})
     made = plan(launch(read(raw), {"up": "QUJD"}), site())
     assert made.argv == ("/bin/go",)
-    assert made.files == (
-        PlanFile("/etc/JARVICE/jobenv.sh", text=":\nname_1='it'\\''s'\nn='1.5'\non='false'\n"),
+    assert made.files[:2] == (
+        PlanFile("/etc/JARVICE/jobenv.sh", text=":\nname_1='it'\\''s'\nn='1.5'\non='false'\n", late=True),
         PlanFile("/opt/JARVICE/munge.key", base64="QUJD"),
     )
     assert "LD_PRELOAD" not in made.env
 
 
 def test_a_plan_has_the_environment_mounts_and_limits_of_its_site() -> None:
-    size = MachineSize("gpu1", cores=8, ram_mib=4096, gpus=1, pids=99, disk_mib=5, network="bridge")
+    size = MachineSize("gpu1", cores=8, ram_mib=4096, gpus=1, pids=99, disk_mib=5, network="outgoing")
     vault = VaultMount("mine", "FILE", readonly=True)
     made = plan(
         launch(read(definition()), {}, label=" trial "),
         site(machine=size, vault=vault, uid=1001, gid=1002),
     )
     assert made.env == {
-        "HOME": "/home/slipway", "USER": "slipway", "LOGNAME": "slipway", "RESULTS_DIR": "/results",
+        "HOME": "/home/nimbix", "USER": "nimbix", "LOGNAME": "nimbix", "RESULTS_DIR": "/results",
         "JOB_LABEL": "trial",
     }  # fmt: skip
     assert made.mounts == (
-        PlanMount("home", "/home/slipway"),
+        PlanMount("home", "/home/nimbix"),
         PlanMount("results", "/results"),
         PlanMount("vault", "/data", readonly=True),
         PlanMount("tmp", "/tmp"),
     )
     limits = made.limits
     assert (limits.cores, limits.memory_mib, limits.gpus, limits.pids) == (8, 4096, 1, 99)
-    assert (limits.disk_mib, limits.network) == (5, "bridge")
-    assert (made.uid, made.gid, made.workdir, made.image) == (1001, 1002, "/home/slipway", "image")
+    assert (limits.disk_mib, limits.network) == (5, "outgoing")
+    assert (made.uid, made.gid, made.workdir, made.image) == (1001, 1002, "/home/nimbix", "image")
     assert RunPlan.from_json(made.as_json()) == made
 
 

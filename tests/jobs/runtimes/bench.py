@@ -10,6 +10,7 @@ from typing import Any
 from jobs.runtimes.base import ContainerSpec, Exited, LogLine, Missing, Tmpfs
 from jobs.runtimes.docker import DockerRuntime
 from jobs.runtimes.fake import FakeProgram, FakeRuntime
+from tests.jobs.runtimes.saved_images import saved
 
 IMAGE = "slipway-python:bookworm"
 LABEL = "slipway.test"
@@ -23,6 +24,7 @@ class Bench:
     runtime: DockerRuntime | FakeRuntime
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
     does: dict[str, Does] = field(default_factory=dict)
+    images: list[str] = field(default_factory=list)
 
     def spec(self, *argv: str, does: FakeProgram | Does | None = None, **over: Any) -> ContainerSpec:
         program = does if does is not None else FakeProgram()
@@ -50,6 +52,17 @@ class Bench:
         return self.runtime.wait(handle), list(self.runtime.follow(handle))
 
 
+def make_image(bench: Bench, layer: bytes) -> str:
+    """An image of one layer, known to this runtime alone; a real one is taken away with the bench."""
+    name = f"slipway-test-{bench.mark[:12]}:1"
+    if isinstance(bench.runtime, FakeRuntime):
+        bench.runtime.keep(name, saved(layer))
+        return name
+    bench.runtime._call.import_image_from_data(layer, repository=name.partition(":")[0], tag="1")
+    bench.images.append(name)
+    return name
+
+
 def text(lines: list[LogLine], stream: str = "stdout") -> bytes:
     return b"".join(line.data for line in lines if line.stream == stream)
 
@@ -61,6 +74,10 @@ UNSOUND: list[tuple[dict[str, Any], str]] = [
     ({"uid": True}, "uid"),
     ({"uid": "505:0"}, "uid"),
     ({"gid": 2**32 - 1}, "gid"),
+    ({"uid": 0, "gid": 0, "as_root": 1}, "uid"),
+    ({"uid": "0", "gid": 0, "as_root": True}, "uid"),
+    ({"as_root": True}, "granted"),
+    ({"uid": 0, "as_root": True}, "granted"),
     ({"argv": ()}, "no program"),
     ({"argv": ("",)}, "no program"),
     ({"argv": ("echo", "a\0b")}, "NUL"),
@@ -75,5 +92,11 @@ UNSOUND: list[tuple[dict[str, Any], str]] = [
     ({"cores": 0.0}, "too small"),
     ({"pids": 0}, "too small"),
     ({"pids": -1}, "too small"),
+    ({"network": "host"}, "none or outgoing"),
+    ({"network": "bridge"}, "none or outgoing"),
+    ({"hostname": "Node 1"}, "no name for a host"),
+    ({"hostname": "-"}, "no name for a host"),
+    ({"private_network": "job"}, "no name for a host"),
+    ({"private_network": "../job", "hostname": "node1"}, "no name for a network"),
     ({"memory_mib": 0}, "too small"),
 ]

@@ -15,7 +15,10 @@ from tests.jobs.runtimes.bench import LABEL, Bench
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     made: Bench
     if request.param == "fake":
-        made = Bench(FakeRuntime(lambda spec: made.does[spec.name](spec), missing={"absent:1"}, sample_every_s=0.1))
+        files = {"/etc/passwd": b"root:x:0:0:root:/root:/bin/bash\n", "/etc/os-release": b"ID=debian\n"}
+        made = Bench(
+            FakeRuntime(lambda spec: made.does[spec.name](spec), missing={"absent:1"}, sample_every_s=0.1, files=files)
+        )
         yield made
         return
     runtime = DockerRuntime()
@@ -23,4 +26,8 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     yield made
     for handle in runtime.owned(LABEL, made.mark):
         runtime.remove(handle)
+    for name in runtime.owned_networks(LABEL, made.mark):
+        runtime.remove_network(name)
+    for image in made.images:
+        runtime._call.remove_image(image)
     runtime.close()

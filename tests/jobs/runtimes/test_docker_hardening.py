@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,8 @@ LABEL = "slipway.test"
 # Written out here on purpose, key by key: a change of the request must change this too.
 ALWAYS = {
     "Privileged": False,
-    "CapAdd": [],
     "CapDrop": ["ALL"],
     "SecurityOpt": ["no-new-privileges:true"],
-    "ReadonlyRootfs": True,
     "PublishAllPorts": False,
     "IpcMode": "private",
     "CgroupnsMode": "private",
@@ -37,8 +36,26 @@ ALWAYS = {
     "AutoRemove": False,
     "LogConfig": {"Type": "json-file", "Config": {"max-size": "512m", "max-file": "2"}},
     "Devices": [],
+    "CapAdd": [],
+    "ReadonlyRootfs": True,
 }
-BY_SPEC = {"NetworkMode", "PidsLimit", "Memory", "MemorySwap", "CpuQuota", "Mounts", "Tmpfs", "DeviceRequests"}
+# What an operator's grant to a version changes, and nothing else does.
+PROFILES: dict[str, tuple[Any, Any]] = {
+    "CapAdd": ([], ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]),
+    "ReadonlyRootfs": (True, False),
+}
+BY_SPEC = {
+    "NetworkMode",
+    "Dns",
+    "DnsOptions",
+    "PidsLimit",
+    "Memory",
+    "MemorySwap",
+    "CpuQuota",
+    "Mounts",
+    "Tmpfs",
+    "DeviceRequests",
+}
 NEVER_ROOT = st.integers(1, 2**32 - 2)
 WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 FOLDERS = st.from_regex(r"/srv(/[a-z]{1,8}){1,3}", fullmatch=True)
@@ -52,6 +69,7 @@ SPECS = st.builds(
     env=st.dictionaries(st.from_regex(r"[A-Z_][A-Z0-9_]{0,10}", fullmatch=True), WORDS, max_size=4),
     uid=NEVER_ROOT,
     gid=NEVER_ROOT,
+    writable_root=st.booleans(),
     workdir=FOLDERS,
     mounts=st.lists(
         st.builds(Mount, FOLDERS, FOLDERS, st.booleans()), max_size=3, unique_by=lambda mount: mount.target
@@ -61,18 +79,26 @@ SPECS = st.builds(
     memory_mib=st.integers(6, 2**22),
     pids=st.integers(1, 2**20),
     gpu_indexes=st.lists(st.integers(0, 15), max_size=4, unique=True).map(tuple),
-    network=st.sampled_from(["none", "bridge"]),
+    network=st.sampled_from(["none", "outgoing"]),
+    private_network=st.sampled_from(["", "slipway-1-run-0-1"]),
+    hostname=st.just("node1"),
     labels=st.dictionaries(st.sampled_from(["slipway.job", "slipway.host"]), WORDS),
 )
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(spec=SPECS)
-def test_the_request_equals_the_allowlist_for_any_spec(spec: ContainerSpec) -> None:
+@given(spec=SPECS, as_root=st.booleans())
+def test_the_request_equals_the_allowlist_for_any_spec(spec: ContainerSpec, as_root: bool) -> None:
+    if as_root:
+        spec = replace(spec, as_root=True, uid=0, gid=0)
     request = host_config(spec)
-    assert {name: value for name, value in request.items() if name not in BY_SPEC} == ALWAYS
+    granted = {"CapAdd": as_root, "ReadonlyRootfs": spec.writable_root}
+    profiles = {name: choices[granted[name]] for name, choices in PROFILES.items()}
+    assert {name: value for name, value in request.items() if name not in BY_SPEC} == ALWAYS | profiles
     assert set(request) == set(ALWAYS) | BY_SPEC
-    assert request["NetworkMode"] == spec.network
+    ways = {"none": spec.private_network or "none", "outgoing": "slipway-outgoing"}
+    assert request["NetworkMode"] == ways[spec.network]
+    assert request["Dns"] == (["127.0.0.1"] if request["NetworkMode"] == spec.private_network else [])
     assert request["PidsLimit"] == spec.pids
     assert request["Memory"] == request["MemorySwap"] == spec.memory_mib * 1024 * 1024
     assert request["CpuQuota"] == pytest.approx(spec.cores * 100_000, abs=1)
@@ -100,10 +126,14 @@ def test_the_request_equals_the_allowlist_for_any_spec(spec: ContainerSpec) -> N
     assert whole["Healthcheck"] == {"Test": ["NONE"]}
     assert whole["StopSignal"] == "SIGTERM"
     assert whole["Env"] == [f"{name}={value}" for name, value in spec.env.items()]
+    assert whole["Hostname"] == spec.hostname
+    found_as = {spec.private_network: {"Aliases": ["node1"]}} if request["NetworkMode"] == spec.private_network else {}
+    assert whole["NetworkingConfig"] == {"EndpointsConfig": found_as}
     assert "seccomp" not in json.dumps(whole["HostConfig"])
     assert set(whole) == {
         *("Image", "Entrypoint", "Cmd", "Env", "User", "WorkingDir", "Labels", "Tty", "OpenStdin", "StdinOnce"),
         *("AttachStdin", "AttachStdout", "AttachStderr", "StopSignal", "Healthcheck", "HostConfig"),
+        *("Hostname", "NetworkingConfig"),
     }
 
 
@@ -229,11 +259,6 @@ def test_inside_there_is_no_engine_and_no_network(inside: Inside) -> None:
 
 
 @pytest.mark.docker
-def test_inside_the_network_is_there_where_it_is_granted(inside: Inside) -> None:
-    assert "eth0" in inside("print(json.dumps(os.listdir('/sys/class/net')))", network="bridge")
-
-
-@pytest.mark.docker
 def test_inside_the_limits_are_the_specs(inside: Inside) -> None:
     code = """
 import resource
@@ -261,6 +286,48 @@ print(json.dumps({
         "group": "/",
         "oom": "500",
     }
+
+
+@pytest.mark.docker
+def test_inside_a_granted_root_has_seven_capabilities_and_can_gain_no_more(inside: Inside) -> None:
+    code = """
+status = dict(line.split(':\\t', 1) for line in open('/proc/self/status').read().splitlines())
+tried = {}
+for what, act in {
+    'mount': lambda: __import__('ctypes').CDLL(None, use_errno=True).mount(b'none', b'/mnt', b'tmpfs', 0, None) and 1 / 0,
+    'device': lambda: os.mknod('/tmp/disk', 0o60600, os.makedev(8, 0)),
+    'root folder': lambda: open('/x', 'w'),
+    'chown': lambda: (open('/tmp/x', 'w'), os.chown('/tmp/x', 7, 7)),
+    'switch': lambda: os.seteuid(7),
+}.items():
+    try:
+        act()
+        tried[what] = True
+    except (OSError, ZeroDivisionError):
+        tried[what] = False
+print(json.dumps([{name: status[name] for name in ('CapPrm', 'CapEff', 'CapBnd', 'NoNewPrivs', 'Seccomp', 'Uid')}, tried]))
+"""
+    status, tried = inside(code, uid=0, gid=0, as_root=True)
+    # CHOWN 0, DAC_OVERRIDE 1, FOWNER 3, KILL 5, SETGID 6, SETUID 7, NET_BIND_SERVICE 10
+    seven = f"{sum(1 << number for number in (0, 1, 3, 5, 6, 7, 10)):016x}"
+    assert [status[name] for name in ("CapPrm", "CapEff", "CapBnd")] == [seven] * 3
+    assert (status["NoNewPrivs"], status["Seccomp"], status["Uid"].split()) == ("1", "2", ["0"] * 4)
+    assert tried == {"mount": False, "device": False, "root folder": False, "chown": True, "switch": True}
+
+
+@pytest.mark.docker
+def test_inside_a_granted_writable_root_is_the_jobs_own_copy(inside: Inside) -> None:
+    code = """
+flags = {line.split()[1]: line.split()[3].split(',') for line in open('/proc/mounts')}
+try:
+    open('/etc/x', 'w')
+    system = True
+except OSError:
+    system = False
+print(json.dumps(['rw' in flags['/'], system, os.path.exists('/var/tmp/x'), bool(open('/var/tmp/x', 'w'))]))
+"""
+    for _ in range(2):  # the second finds nothing of the first
+        assert inside(code, writable_root=True) == [True, False, False, True]
 
 
 @pytest.mark.docker

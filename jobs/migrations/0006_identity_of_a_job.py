@@ -1,0 +1,13 @@
+"""The identity a job was submitted with, for running it again."""
+
+from __future__ import annotations
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("jobs", "0005_outgoing_network")]
+
+    operations = [
+        migrations.AddField(model_name="job", name="identity", field=models.JSONField(default=dict)),
+    ]
