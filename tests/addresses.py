@@ -20,6 +20,7 @@ from jobs import vault_roots
 from jobs.models import Host, Job, Upload, UsageSeries, Vault
 from jobs.states import JobState
 from portal.people.models import ApiToken, User
+from tests.address_names import send as send
 from tests.factories import (
     make_app,
     make_host,
@@ -411,15 +412,3 @@ EXPECTED: dict[str, list[Rule]] = {
 def rules() -> list[tuple[str, int]]:
     """(name, which rule) of every row of the table, for parametrize."""
     return [(name, index) for name, found in EXPECTED.items() for index in range(len(found))]
-
-
-def send(client: Client, verb: str, address: str, **headers: str) -> Any:
-    """A request with an empty body of the kind that the address takes."""
-    if verb in ("GET", "HEAD"):
-        return client.generic(verb, address, headers=headers)
-    kind = "application/json" if address.startswith("/api/") else "application/x-www-form-urlencoded"
-    if "/files/" in address and address.startswith("/api/"):
-        kind = "application/octet-stream"
-    return client.generic(
-        verb, address, b"{}" if kind == "application/json" else b"", content_type=kind, headers=headers
-    )
