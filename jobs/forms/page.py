@@ -12,6 +12,7 @@ from django.conf import settings
 from apps_catalog.launch.hints import wishes
 from apps_catalog.launch.snippets import snippets
 from apps_catalog.launch.spec import Command, Json, LaunchSpec, Submission
+from apps_catalog.launch.vault_types import accepts, takes_storage
 from apps_catalog.models import App, Version
 from apps_catalog.services import not_launchable, spec_of
 from jobs import services, vaults
@@ -86,14 +87,13 @@ class Page:
     @cached_property
     def vaults(self) -> list[tuple[str, str]]:
         """(value, words): the person's own vaults, their teams', and none where the app works without."""
-        takes = not self.spec.vault_types or set(self.spec.vault_types) != {NO_VAULT}
-        if not takes:
+        if not takes_storage(self.spec.vault_types):
             return []
         own = vaults.default_vault(self.user)
         rows = Vault.objects.visible_to(self.user).exclude(type=Vault.Type.NONE).select_related("team")
-        found = [(row.name, vault_words(row)) for row in rows]
+        found = [(row.name, vault_words(row)) for row in rows if accepts(self.spec.vault_types, row.type)]
         found.sort(key=lambda pair: pair[0] != own.name)
-        without = NO_VAULT in self.spec.vault_types or "FILE" not in self.spec.vault_types or not found
+        without = accepts(self.spec.vault_types, NO_VAULT) or not found
         return [*found, (NO_VAULT, "No storage")] if without else found
 
     def vault_for(self, name: str | None) -> str:
