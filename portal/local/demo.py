@@ -110,6 +110,7 @@ class Demo:
         url = f"http://127.0.0.1:{port}"
         self.env |= {"PUBLIC_URL": url, "SLIPWAY_STATE": str(self.state), "PYTHONUNBUFFERED": "1"}
         self.env.setdefault("DEBUG", "1" if self.develop else "0")
+        self.env.setdefault("PRICE_UNIT", "EUR")
         return url
 
     # ---- The parts
