@@ -43,6 +43,7 @@ class FakeProgram:
     start_fault: RuntimeFault | None = None  # raised by start, each time
     memory_bytes: int = 8 * 2**20
     cpu_share: float = 1.0  # CPU seconds a second
+    written_bytes: int = 0  # into its own copy of the image
 
 
 Program = Callable[[ContainerSpec], FakeProgram]
@@ -268,6 +269,12 @@ class FakeRuntime:
             yield Usage(ran_s * program.cpu_share, program.memory_bytes, program.memory_bytes, pids=1)
             with self._changed:
                 self._pause(found)
+
+    def written(self, handle: Handle) -> int:
+        with self._changed:
+            self._require_engine()
+            found = self._find(handle)
+            return found.program.written_bytes if found is not None else 0
 
     def _pause(self, container: _Container) -> None:
         left_s = min(self._sample_every_s, max(0.0, container.ends - time.monotonic()))
