@@ -96,7 +96,7 @@ def test_each_kind_of_bad_input_has_its_own_message_at_its_place(
 
 
 def test_the_messages_of_all_kinds_differ() -> None:
-    said = {}
+    said: dict[str, str] = {}
     for what, raw, _, code, _, _ in CASES:
         message = next(f.message for f in read_appdef(json.dumps(raw)).findings if f.code == code)
         assert message not in said, f"{what} reads like {said.get(message)}"

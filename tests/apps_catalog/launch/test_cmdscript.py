@@ -108,7 +108,7 @@ def test_a_script_where_an_upload_goes_is_refused() -> None:
 
 
 def test_a_script_of_megabytes_is_refused() -> None:
-    raw = definition(command={"cmdscript": "echo " + "x" * 2_500_000, "path": "/opt/x"})
+    raw = definition(command={"cmdscript": "echo " + "x" * 1_100_000, "path": "/opt/x"})
     errors: list[Finding] = [f for f in read_appdef(json.dumps(raw)).findings if f.level == "error"]
     assert [finding.code for finding in errors] == ["cmdscript-too-long"]
 

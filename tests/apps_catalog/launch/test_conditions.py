@@ -206,9 +206,9 @@ def test_a_name_in_both_ways_is_never_present() -> None:
     ],
 )
 def test_a_megabyte_of_conditions_has_its_own_short_message(written: Any, code: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     found = read_appdef(json.dumps(definition({"s": own("STR", value="", **{"if": written})}))).findings
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert code in {finding.code for finding in found}
     assert all(len(finding.message) < 1300 for finding in found)
     if code == "condition-too-long":
@@ -220,9 +220,9 @@ def test_a_megabyte_of_conditions_has_its_own_short_message(written: Any, code: 
 def test_many_unfit_conditions_are_read_quickly() -> None:
     flags = {f"flag{n}": own("BOOL", value=True) for n in range(2000)}
     texts = {f"s{n}": own("STR", value="", **{"if": [f"flog{n}", f"flag{n % 2000}"]}) for n in range(2900)}
-    start = time.perf_counter()
+    start = time.process_time()
     assert read_appdef(json.dumps(definition({**flags, **texts}))).ok
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_229_parameters_with_conditions_are_judged_within_15_ms() -> None:
@@ -232,7 +232,7 @@ def test_229_parameters_with_conditions_are_judged_within_15_ms() -> None:
     given: dict[str, Any] = {key: "x" if key.startswith("s") else True for key in parameters}
     times: list[float] = []
     for _ in range(7):
-        start = time.perf_counter()
+        start = time.process_time()
         launch(spec, given)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     assert sorted(times)[3] < 0.015

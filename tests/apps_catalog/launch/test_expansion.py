@@ -50,6 +50,7 @@ def planned(parameters: dict[str, Any], values: dict[str, Any] | None = None, la
         ("a) $(echo b) (c", "a) b (c"),
         ("\\$(echo a) \\`b\\` \\\\", "$(echo a) `b` \\"),
         ("$(echo a)\\", "a\\"),
+        ("$(echo a)\\n\\x\\'\\\"", "a\\n\\x\\'\\\""),
         ("$(echo a)\\\\", "a\\"),
         ("$((6 * 7))", "42"),
         ("${unknown:-fallback}", "fallback"),
@@ -107,7 +108,7 @@ def test_a_variable_of_the_command_is_meant_by_its_name_in_brackets(shell: str, 
         "on": {**GENERIC, "type": "BOOL", "value": False},
         "hidden": text("x", variable=True, **{"if": ["on"]}),
     }
-    over = {"variables": {"LICENCE": {"name": "L"}}, "account": ["LICENCE"]}
+    over: dict[str, Any] = {"variables": {"LICENCE": {"name": "L"}}, "account": ["LICENCE"]}
     made = planned(parameters, {"color": "it's $(id)  red"}, **over)
     assert made.names == ("LICENCE", "color", "hidden")
     job = JOB.__class__(**{**JOB.__dict__, "account": {"LICENCE": "1055@host"}})

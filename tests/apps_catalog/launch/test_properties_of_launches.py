@@ -138,6 +138,17 @@ def test_each_shell_gives_exactly_the_words_of_the_plan(values: list[str], label
         assert found[second] == f"a {label.strip()}|{JOB.name}"
 
 
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(texts.filter(lambda text: not set("$`\\%") & set(text)), texts.filter(lambda text: not set("$`\\%") & set(text)))
+def test_around_what_is_expanded_every_sign_of_the_authors_is_kept(before: str, after: str) -> None:
+    generic = {"name": "", "description": "", "required": True, "positional": True}
+    spec = read(definition({"c": {**generic, "type": "CONST", "value": f"{before}$(echo '  x')\"`echo y`{after}"}}))
+    bound = bind(plan(launch(spec, {}), site()), JOB)
+    for shell in SHELLS:
+        with tempfile.TemporaryDirectory() as folder:
+            assert words(bound, shell, Path(folder)) == ["/bin/go", f'{before}  x"y{after}']
+
+
 names_of_hosts = st.from_regex(r"[a-z][a-z0-9-]{0,10}", fullmatch=True)
 
 
