@@ -63,7 +63,7 @@ def test_the_slider_counts_cores_and_sends_nodes(visit: Visit, ada: User) -> Non
     expect(slider).to_have_attribute("aria-valuetext", "16 cores")
     assert sent(page) == "2"
     expect(page.locator("[data-scale-size]")).to_have_text("2 nodes, 16 cores, 64 GiB RAM, 0 GPUs")
-    expect(page.locator("[data-scale-cost]")).to_have_text("0.25 EUR per hour for all")
+    expect(page.locator("[data-scale-cost]")).to_have_text("0.25 EUR per hour for all nodes")
     box.fill("17")
     assert sent(page) == "3"
     box.blur()
