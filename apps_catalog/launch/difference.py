@@ -9,7 +9,7 @@ from typing import Literal
 from apps_catalog.launch.findings import Json
 from apps_catalog.launch.parameters import Const, File, Flag, Float, Integer, Parameter, Range, Selection, Upload
 from apps_catalog.launch.parameters.numeric import in_words
-from apps_catalog.launch.spec import Command, LaunchSpec
+from apps_catalog.launch.spec import Command, Identity, LaunchSpec
 
 State = Literal["kept", "changed", "new", "dropped"]
 SHOWN = 300
@@ -153,7 +153,7 @@ def _of_app(spec: LaunchSpec) -> dict[str, str]:
         "Most nodes": _number(spec.scale_max),
         "Licence": "included, or none needed" if spec.licensed else "bring your own",
         "Account variables": _listed(list(spec.variables)),
-        "Identity": _pairs(spec.identity),
+        "Identity": _who(spec.identity),
         "Hints": _listed(spec.hints),
     }
 
@@ -233,5 +233,8 @@ def _number(value: Json) -> str:
     return "" if value is None else in_words(value)
 
 
-def _pairs(value: Mapping[str, Json] | None) -> str:
-    return ", ".join(f"{key}: {one}" for key, one in (value or {}).items())
+def _who(identity: Identity | None) -> str:
+    if identity is None:
+        return ""
+    given = {"username": identity.username, "group": identity.group, "uid": identity.uid, "gid": identity.gid}
+    return ", ".join(f"{key}: {one}" for key, one in given.items() if one is not None)

@@ -95,10 +95,16 @@ class FakeRuntime:
         self._serial = 0
         self._is_away = False
         self._files = files or {}
+        self._saved: dict[str, bytes] = {}
         self.started: list[ContainerSpec] = []  # every spec that really started, in order: a test can count
         self.read: list[tuple[str, str]] = []  # every image and path that was asked for
 
     # -- what a test does to the engine -------------------------------------------------------------------------------
+
+    def keep(self, reference: str, saved: bytes) -> None:
+        """Have an image whose bytes, as `docker save` gives them, can be exported."""
+        with self._changed:
+            self._saved[reference] = saved
 
     def away(self) -> None:
         self._set_away(True)
