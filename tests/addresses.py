@@ -20,7 +20,6 @@ from jobs import vault_roots
 from jobs.models import Host, Job, Upload, UsageSeries, Vault
 from jobs.states import JobState
 from portal.people.models import ApiToken, User
-from tests.address_names import send as send
 from tests.factories import (
     make_app,
     make_host,
