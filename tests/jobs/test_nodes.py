@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key, load_ssh_public_key
 
-from jobs import node_keys, nodes
+from apps_catalog.launch.spec import Submission
+from jobs import node_keys, nodes, services
 from jobs.models import JobEvent, MachineType
 from jobs.nodes import Nodes
 from jobs.runtimes.base import ContainerSpec, RuntimeFault, Tmpfs
@@ -20,7 +21,7 @@ from jobs.states import FailureClass, JobState
 from portal.people.models import User
 from tests.apps_catalog.launch.generate import launch as make_launch
 from tests.apps_catalog.launch.generate import read, site
-from tests.factories import DEFINITION, make_machine
+from tests.factories import DEFINITION, make_machine, make_version
 from tests.jobs.workers import Start, ended, launch, running
 
 ALONE = ContainerSpec(
@@ -183,8 +184,6 @@ def test_a_slave_that_ends_early_is_told_of_and_does_not_end_the_job(
 
 @pytest.mark.django_db(transaction=True)
 def test_cancel_ends_all_nodes(owner: User, start: Start, pair: MachineType) -> None:
-    from jobs import services
-
     runtime = FakeRuntime(program=sshd_or(FakeProgram(duration_s=60)))
     slots = start(runtime, n2=1)
     job = launch(owner, "n2", nodes=3)
@@ -220,3 +219,32 @@ def eventually(found: Callable[[], bool]) -> None:
     while not found():
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_sshd_that_says_nothing_is_given_up_and_tried_again(
+    owner: User, start: Start, pair: MachineType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes, "READY_S", 0.5)
+    start(FakeRuntime(program=lambda spec: FakeProgram(duration_s=600)), n2=1)
+    job = launch(owner, "n2", nodes=2)
+    retried = JobEvent.objects.filter(job=job, kind="retry")
+    eventually(retried.exists)
+    assert "node2 could not be reached by SSH" in retried.first().message  # type: ignore[union-attr]
+
+
+# -- what is accepted -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("count", "root", "faults"),
+    [(1, True, []), (2, True, ["root_on_nodes"]), (2, False, []), (3, False, []), (4, False, ["nodes_max"])],
+)
+def test_how_many_nodes_a_job_may_have(
+    owner: User, pair: MachineType, count: int, root: bool, faults: list[str]
+) -> None:
+    version = make_version(runs_as_root=root)
+    submission = Submission("throw", {"darts": 100}, machine="n2", vault="NONE", nodes=count)
+    found = services.preview(owner=owner, version=version, submission=submission)
+    assert [(fault.pointer, fault.code) for fault in found.faults] == [("/nodes", code) for code in faults]
