@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from apps_catalog.launch.findings import Json
@@ -153,7 +153,7 @@ def _of_app(spec: LaunchSpec) -> dict[str, str]:
         "Most nodes": _number(spec.scale_max),
         "Licence": "included, or none needed" if spec.licensed else "bring your own",
         "Account variables": _listed(list(spec.variables)),
-        "Identity": _pairs(spec.identity),
+        "Identity": _pairs(asdict(spec.identity)) if spec.identity else "",
         "Hints": _listed(spec.hints),
     }
 
@@ -233,5 +233,5 @@ def _number(value: Json) -> str:
     return "" if value is None else in_words(value)
 
 
-def _pairs(value: Mapping[str, Json] | None) -> str:
-    return ", ".join(f"{key}: {one}" for key, one in (value or {}).items())
+def _pairs(value: Mapping[str, Json]) -> str:
+    return ", ".join(f"{key} {one}" for key, one in value.items() if one is not None)

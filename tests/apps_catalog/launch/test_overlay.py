@@ -9,11 +9,12 @@ import pytest
 
 from apps_catalog.launch.appdef import read_appdef
 from apps_catalog.launch.overlay import apply, carry_over, digest_of, shape_faults
-from apps_catalog.launch.plan import command_line
+from apps_catalog.launch.plan import plan
 from apps_catalog.launch.schema import command_schema, hints
 from apps_catalog.launch.spec import Launch, LaunchSpec, Submission
 from apps_catalog.launch.validate import validate
 from tests.apps_catalog.drafts import appdef
+from tests.apps_catalog.launch.generate import site
 
 PARAMETERS: dict[str, Any] = {
     "-n": {"name": "Count", "type": "INT", "value": 4, "min": 1, "max": 64, "required": True},
@@ -56,6 +57,10 @@ def launched(spec: LaunchSpec, **parameters: Any) -> Launch:
     return launch
 
 
+def words_of(launch: Launch) -> tuple[str, ...]:
+    return plan(launch, site()).argv
+
+
 def test_words_default_limits_and_groups_reach_form_and_schema() -> None:
     wish = {"label": "Cores", "help": "How many", "default": 8, "min": 2, "max": 16, "group": "Size"}
     command = applied(of(n=wish)).commands["run"]
@@ -71,13 +76,14 @@ def test_words_default_limits_and_groups_reach_form_and_schema() -> None:
 def test_a_locked_parameter_is_passed_like_any_value_and_asked_of_nobody() -> None:
     spec = applied(of(t={"locked": "%JOBNAME% $(id) 'x'"}, m={"locked": "Fine"}, v={"locked": True}, n={"locked": "7"}))
     assert [hint.key for hint in hints(spec.commands["run"])] == ["-s", "-f", "up"]
-    words = command_line(launched(spec))
+    words = words_of(launched(spec))
     assert words == (
         *("/bin/run", "-n", "7", "-s", "10", "-f", "0.5", "-v", "-m", "f", "-t", "%JOBNAME% $(id) 'x'"),
         "/tmp/out",
     )
-    assert command_line(launched(spec, n=7)) == words, "repeating what is fixed is no fault"
-    assert command_line(launched(spec, n="7")) == words
+    assert plan(launched(spec), site()).authored == plan(launched(spec), site()).expanded == (), "no author's text"
+    assert words_of(launched(spec, n=7)) == words, "repeating what is fixed is no fault"
+    assert words_of(launched(spec, n="7")) == words
     refused = validate(spec, Submission("run", {"-n": 8}, machine="n1"))
     assert isinstance(refused, list)
     assert refused[0].message == "is set by a curator and can't be changed"
@@ -86,19 +92,19 @@ def test_a_locked_parameter_is_passed_like_any_value_and_asked_of_nobody() -> No
 def test_a_hidden_parameter_uses_its_default() -> None:
     spec = applied(of(n={"hidden": True, "default": 9}, f={"hidden": True}, t={"default": "x"}))
     assert {"-n", "-f"}.isdisjoint(hint.key for hint in hints(spec.commands["run"]))
-    assert command_line(launched(spec))[1:5] == ("-n", "9", "-s", "10")
+    assert words_of(launched(spec))[1:5] == ("-n", "9", "-s", "10")
 
 
-def test_order_is_of_the_form_and_never_of_the_command_line() -> None:
+def test_order_is_of_the_form_and_never_of_the_words_of() -> None:
     overlay = {"commands": {"run": {"order": ["-t", "-n", "-t"]}}}
     spec = applied(overlay)
     assert [hint.key for hint in hints(spec.commands["run"])][:3] == ["-t", "-n", "-s"]
-    assert command_line(launched(spec, t="x"))[:3] == ("/bin/run", "-n", "4")
+    assert words_of(launched(spec, t="x"))[:3] == ("/bin/run", "-n", "4")
 
 
 def test_positional_may_be_chosen_for_every_type() -> None:
     spec = applied(of(n={"positional": True}, out={"positional": False}))
-    assert command_line(launched(spec, t="x")) == (
+    assert words_of(launched(spec, t="x")) == (
         *("/bin/run", "-s", "10", "-f", "0.5", "-m", "c", "-t", "x", "out", "/tmp/out", "4"),
     )
 
