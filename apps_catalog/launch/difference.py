@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from apps_catalog.launch.findings import Json
 from apps_catalog.launch.parameters import Const, File, Flag, Float, Integer, Parameter, Range, Selection, Upload
 from apps_catalog.launch.parameters.numeric import in_words
-from apps_catalog.launch.spec import Command, Identity, LaunchSpec
+from apps_catalog.launch.spec import Command, LaunchSpec
 
 State = Literal["kept", "changed", "new", "dropped"]
 SHOWN = 300
@@ -153,7 +153,7 @@ def _of_app(spec: LaunchSpec) -> dict[str, str]:
         "Most nodes": _number(spec.scale_max),
         "Licence": "included, or none needed" if spec.licensed else "bring your own",
         "Account variables": _listed(list(spec.variables)),
-        "Identity": _who(spec.identity),
+        "Identity": _pairs(asdict(spec.identity)) if spec.identity else "",
         "Hints": _listed(spec.hints),
     }
 
@@ -233,8 +233,5 @@ def _number(value: Json) -> str:
     return "" if value is None else in_words(value)
 
 
-def _who(identity: Identity | None) -> str:
-    if identity is None:
-        return ""
-    given = {"username": identity.username, "group": identity.group, "uid": identity.uid, "gid": identity.gid}
-    return ", ".join(f"{key}: {one}" for key, one in given.items() if one is not None)
+def _pairs(value: Mapping[str, Json]) -> str:
+    return ", ".join(f"{key} {one}" for key, one in value.items() if one is not None)

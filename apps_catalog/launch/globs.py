@@ -44,10 +44,15 @@ def _parts(glob: str) -> tuple[_Part, ...]:
 
 def covered(glob: str, by: Iterable[str]) -> bool:
     """Whether each name that `glob` takes is taken by one of `by`. False also where that would take too long to tell."""
-    whole = tuple(by)
+    glob, whole = _usual(glob), tuple(map(_usual, by))
     if glob in whole or "*" in whole:
         return True
     return _included(_parts(glob), tuple(map(_parts, whole)), _alphabet((glob, *whole)))
+
+
+def _usual(glob: str) -> str:
+    """Shells take [^ for [! as well, and so do the machines of a definition."""
+    return glob.replace("[^", "[!")
 
 
 def _alphabet(globs: Iterable[str]) -> tuple[str, ...]:

@@ -74,6 +74,7 @@ class Page:
     app: App
     version: Version
     spec: LaunchSpec
+    dry_run: bool = False
 
     @cached_property
     def not_launchable(self) -> str:
@@ -129,7 +130,13 @@ class Page:
         """What launching this draft would run, the faults of reading it first."""
         if draft.faults and draft.json_text is not None and draft.positions is None:
             return services.Preview(None, draft.faults)
-        found = services.preview(owner=self.user, version=self.version, submission=self.sent(draft), eula=draft.eula)
+        found = services.preview(
+            owner=self.user,
+            version=self.version,
+            submission=self.sent(draft),
+            eula=draft.eula,
+            dry_run=self.dry_run,
+        )
         if not draft.faults:
             return found
         known = {fault.pointer for fault in draft.faults}

@@ -38,11 +38,11 @@ class Resolved:
 
 
 def resolve(
-    *, owner: User, version: Version, spec: LaunchSpec, submission: Submission
+    *, owner: User, version: Version, spec: LaunchSpec, submission: Submission, dry_run: bool = False
 ) -> tuple[Resolved | MachineType | None, list[Fault]]:
     """The rows, or faults at /machine, /nodes, /vault, /identity, /variables and the parameters that name files.
 
-    With faults, the machine type alone where it is none of theirs: the rest of the judgement goes by its names.
+    In a dry run files need not be in the vault. With faults, the machine type alone where it is none of theirs: the rest of the judgement goes by its names.
     """
     faults: list[Fault] = _texts(submission)
     if faults:
@@ -55,7 +55,8 @@ def resolve(
         faults.append(Fault("/walltime_s", "range", said))
     _check_nodes(machine, version, submission, faults)
     if command is not None and isinstance(submission.parameters, dict):
-        _check_files(command, submission, vault, faults)
+        if not dry_run:
+            _check_files(command, submission, vault, faults)
         _check_uploads(owner, command, submission, faults)
     account = _account(owner, spec, command, faults)
     who = _who(version, spec, submission, vault, faults)

@@ -112,10 +112,15 @@ def submit(
     return Submitted(job, replayed=False)
 
 
-def preview(*, owner: User, version: Version, submission: Submission, eula: str = "") -> Preview:
-    """The plan that submitting this would run. Writes nothing; what is wrong comes back as faults."""
+def preview(*, owner: User, version: Version, submission: Submission, eula: str = "", dry_run: bool = False) -> Preview:
+    """The plan that submitting this would run. Writes nothing; what is wrong comes back as faults.
+
+    A dry run is a curator's, with made-up values: files need not be there, and licence terms not be agreed to.
+    """
+    if dry_run:
+        eula = eula_digest(version)
     try:
-        resolved, launch = _judge(owner, version, submission, eula)
+        resolved, launch = _judge(owner, version, submission, eula, dry_run=dry_run)
     except Invalid as invalid:
         faults = tuple(Fault(f.pointer, f.code, f.message) for f in invalid.faults)
         return Preview(None, faults)
@@ -125,10 +130,12 @@ def preview(*, owner: User, version: Version, submission: Submission, eula: str 
     return Preview(plan, (), resolved.machine, estimate)
 
 
-def _judge(owner: User, version: Version, submission: Submission, eula: str) -> tuple[Resolved, Launch]:
+def _judge(
+    owner: User, version: Version, submission: Submission, eula: str, *, dry_run: bool = False
+) -> tuple[Resolved, Launch]:
     """Both halves of the judgement, so that all faults are told at once: the definition's, and the installation's."""
     spec = spec_of(version)
-    resolved, faults = resolve(owner=owner, version=version, spec=spec, submission=submission)
+    resolved, faults = resolve(owner=owner, version=version, spec=spec, submission=submission, dry_run=dry_run)
     machine = resolved.machine if isinstance(resolved, Resolved) else resolved
     if machine is not None:
         submission = dataclasses.replace(submission, machine=machine.name, machine_aliases=tuple(machine.aliases))

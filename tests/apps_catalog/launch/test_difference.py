@@ -76,14 +76,8 @@ def test_new_and_dropped_parameters_and_commands_are_counted() -> None:
 
 
 def test_the_app_itself_is_compared_with_its_image() -> None:
-    changed: dict[str, Any] = {
-        "name": "B",
-        "machines": ["m*"],
-        "vault-types": ["NONE"],
-        "scale_max": 4,
-        "licensed": False,
-    }
-    new = read(**changed)
+    over: dict[str, Any] = {"name": "B", "machines": ["m*"], "vault-types": ["NONE"], "scale_max": 4, "licensed": False}
+    new = read(**over)
     found = difference(read(), new, images=("x:1", "x:2"))
     told = {change.what: (change.before, change.after) for change in found.changes}
     assert told == {

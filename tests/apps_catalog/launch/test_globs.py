@@ -29,6 +29,7 @@ NAMES = ["".join(name) for size in range(5) for name in itertools.product("ab1",
         ("ng*", ["ng*[3-9]"], False),
         ("ng2[3-9]", ["ng*[3-9]"], True),
         ("[", ["[", "n"], True),
+        ("n[^a]", ["n[!a]"], True),
         ("anything", ["*"], True),
     ],
 )

@@ -50,19 +50,15 @@ def applied(overlay: dict[str, Any]) -> LaunchSpec:
     return spec
 
 
-def words(launch: Launch) -> tuple[str, ...]:
-    """The command line of a launch, of which nothing may be the author's but the author's own."""
-    made = plan(launch, site())
-    assert not made.authored
-    assert not made.expanded
-    return made.argv
-
-
 def launched(spec: LaunchSpec, **parameters: Any) -> Launch:
     given = {f"-{name}": value for name, value in parameters.items()}
     launch = validate(spec, Submission("run", given, machine="n1"))
     assert isinstance(launch, Launch), launch
     return launch
+
+
+def words_of(launch: Launch) -> tuple[str, ...]:
+    return plan(launch, site()).argv
 
 
 def test_words_default_limits_and_groups_reach_form_and_schema() -> None:
@@ -80,13 +76,14 @@ def test_words_default_limits_and_groups_reach_form_and_schema() -> None:
 def test_a_locked_parameter_is_passed_like_any_value_and_asked_of_nobody() -> None:
     spec = applied(of(t={"locked": "%JOBNAME% $(id) 'x'"}, m={"locked": "Fine"}, v={"locked": True}, n={"locked": "7"}))
     assert [hint.key for hint in hints(spec.commands["run"])] == ["-s", "-f", "up"]
-    fixed = words(launched(spec))
-    assert fixed == (
+    words = words_of(launched(spec))
+    assert words == (
         *("/bin/run", "-n", "7", "-s", "10", "-f", "0.5", "-v", "-m", "f", "-t", "%JOBNAME% $(id) 'x'"),
         "/tmp/out",
     )
-    assert words(launched(spec, n=7)) == fixed, "repeating what is fixed is no fault"
-    assert words(launched(spec, n="7")) == fixed
+    assert plan(launched(spec), site()).authored == plan(launched(spec), site()).expanded == (), "no author's text"
+    assert words_of(launched(spec, n=7)) == words, "repeating what is fixed is no fault"
+    assert words_of(launched(spec, n="7")) == words
     refused = validate(spec, Submission("run", {"-n": 8}, machine="n1"))
     assert isinstance(refused, list)
     assert refused[0].message == "is set by a curator and can't be changed"
@@ -95,19 +92,19 @@ def test_a_locked_parameter_is_passed_like_any_value_and_asked_of_nobody() -> No
 def test_a_hidden_parameter_uses_its_default() -> None:
     spec = applied(of(n={"hidden": True, "default": 9}, f={"hidden": True}, t={"default": "x"}))
     assert {"-n", "-f"}.isdisjoint(hint.key for hint in hints(spec.commands["run"]))
-    assert words(launched(spec))[1:5] == ("-n", "9", "-s", "10")
+    assert words_of(launched(spec))[1:5] == ("-n", "9", "-s", "10")
 
 
-def test_order_is_of_the_form_and_never_of_the_command_line() -> None:
+def test_order_is_of_the_form_and_never_of_the_words_of() -> None:
     overlay = {"commands": {"run": {"order": ["-t", "-n", "-t"]}}}
     spec = applied(overlay)
     assert [hint.key for hint in hints(spec.commands["run"])][:3] == ["-t", "-n", "-s"]
-    assert words(launched(spec, t="x"))[:3] == ("/bin/run", "-n", "4")
+    assert words_of(launched(spec, t="x"))[:3] == ("/bin/run", "-n", "4")
 
 
 def test_positional_may_be_chosen_for_every_type() -> None:
     spec = applied(of(n={"positional": True}, out={"positional": False}))
-    assert words(launched(spec, t="x")) == (
+    assert words_of(launched(spec, t="x")) == (
         *("/bin/run", "-s", "10", "-f", "0.5", "-m", "c", "-t", "x", "out", "/tmp/out", "4"),
     )
 
