@@ -72,6 +72,8 @@ def test_the_slider_counts_cores_and_sends_nodes(visit: Visit, ada: User) -> Non
     expect(page.locator("#panel")).to_contain_text("Nodes: Write a whole number of nodes")
     box.blur()
     expect(page.locator("#nodes-error")).to_contain_text("Write a whole number of nodes")
+    page.wait_for_timeout(400)
+    expect(page.locator("#panel.htmx-request")).to_have_count(0)  # while it asks, the panel is paler
     assert serious_faults(page) == []
 
 
