@@ -71,7 +71,12 @@ def usage_of(app: App, spec: LaunchSpec) -> list[CommandUsage]:
     }
     listed = {key: [n for n, one in found.items() if isinstance(one, Flag | Selection)] for key, found in asked.items()}
     defaults = {key: {name: _as_text(one.default) for name, one in found.items()} for key, found in asked.items()}
-    values = {"app": app.pk, "most": JOBS_MAX, "listed": json.dumps(listed), "defaults": json.dumps(defaults)}
+    values: dict[str, int | str] = {
+        "app": app.pk,
+        "most": JOBS_MAX,
+        "listed": json.dumps(listed),
+        "defaults": json.dumps(defaults),
+    }
     with connection.cursor() as cursor:
         cursor.execute(SQL, values)
         rows = cursor.fetchall()

@@ -13,6 +13,7 @@ from apps_catalog.launch.spec import Command, LaunchSpec
 
 State = Literal["kept", "changed", "new", "dropped"]
 SHOWN = 300
+AS_THE_APP = "as the app"
 
 
 @dataclass(frozen=True)
@@ -88,16 +89,16 @@ def difference(old: LaunchSpec, new: LaunchSpec, *, images: tuple[str, str] = ("
     dropped = [
         CommandDifference(key, one.name, "dropped") for key, one in old.commands.items() if key not in new.commands
     ]
-    there = [_command(old, new, command) for command in new.commands.values()]
+    there = [_command(old, command) for command in new.commands.values()]
     before, after = _of_app(old) | {"Image": images[0]}, _of_app(new) | {"Image": images[1]}
     return Difference(_changes(before, after), (*dropped, *there))
 
 
-def _command(old: LaunchSpec, new: LaunchSpec, command: Command) -> CommandDifference:
+def _command(old: LaunchSpec, command: Command) -> CommandDifference:
     earlier = old.commands.get(command.key)
     if earlier is None:
         return CommandDifference(command.key, command.name, "new")
-    changes = list(_changes(_of_command(old, earlier), _of_command(new, command)))
+    changes = list(_changes(_of_command(earlier), _of_command(command)))
     parameters = tuple(_parameters(earlier, command))
     if _positions(earlier, command.parameters) != _positions(command, earlier.parameters):
         changes.append(Change("Order of the command line", "", "other parameters come first"))
@@ -158,14 +159,14 @@ def _of_app(spec: LaunchSpec) -> dict[str, str]:
     }
 
 
-def _of_command(spec: LaunchSpec, command: Command) -> dict[str, str]:
+def _of_command(command: Command) -> dict[str, str]:
     flags = ("interactive", "publicip", "noconnect", "webshell", "desktop", "verboseinit", "mpirun")
     return {
         "Name": command.name,
         "Description": command.description,
         "Path": " ".join(command.path),
-        "Machines": _listed(spec.machines_of(command)),
-        "Most nodes": _number(spec.scale_max if command.scale_max is None else command.scale_max),
+        "Machines": AS_THE_APP if command.machines is None else _listed(command.machines),
+        "Most nodes": AS_THE_APP if command.scale_max is None else _number(command.scale_max),
         "Time limit": f"{command.walltime_s} s" if command.walltime_s else "",
         "Script": command.cmdscript,
         "Address": command.url,

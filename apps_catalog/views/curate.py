@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps_catalog import services
 from apps_catalog.forms import FIELD_OF, ImportForm
+from apps_catalog.launch.default_definition import default_definition
 from apps_catalog.launch.document import too_large
 from apps_catalog.launch.spec import Reading
 from apps_catalog.models import App, AppQuerySet, Version
@@ -108,11 +109,16 @@ def _rows(page: Page[App]) -> list[Row]:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def import_page(request: HttpRequest) -> HttpResponse:
-    """GET shows the form (`?app=` fills in the short name); POST imports as a draft, or shows why not."""
+    """GET shows the form (`?app=` and `?image=` fill in fields, `?start=default` a definition for any image); POST imports
+    as a draft, or shows why not."""
     user = signed_in(request)
     require_curator(user)
     if request.method != "POST":
-        form = ImportForm(initial={"slug": request.GET.get("app", "")[:80]})
+        image = request.GET.get("image", "").replace("\0", "").strip()[:500]
+        form = ImportForm(initial={"slug": request.GET.get("app", "")[:80], "image": image})
+        if request.GET.get("start") == "default":
+            started = default_definition(image)
+            return _show_import(request, form, started, services.read_definition(started))
         return _show_import(request, form, "", None)
     form = ImportForm(request.POST, request.FILES)
     text, reading = _text_of(form) if form.is_valid() else (request.POST.get("definition", ""), None)

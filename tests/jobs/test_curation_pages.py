@@ -149,3 +149,10 @@ def test_the_version_page_asks_for_all_of_it_by_address(client: Client, draft: V
     page = seen(client.get(draft.get_curate_url()))
     for part in ("dry-run", "machines", "usage", "overlay/preview"):
         assert f"{draft.get_curate_url()}{part}/" in page
+
+
+def test_an_image_without_a_definition_gets_one_to_start_from(client: Client) -> None:
+    page = seen(client.get("/curate/import/?start=default&image=docker.io/acme/mesh:2"))
+    assert "Runs programs of the image docker.io/acme/mesh:2." in page
+    assert 'value="docker.io/acme/mesh:2"' in page
+    assert "Can be imported" in page
