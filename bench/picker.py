@@ -89,8 +89,10 @@ def measure_page(site: installation.Installation, owner: Any, vault: str) -> lis
 
     client = Client()
     client.force_login(owner)
-    with site.processes() as processes, sync_playwright() as playwright:
-        url = site.web(processes)
+    # With DEBUG the portal serves static files from where they lie; without, they would have to be collected first.
+    plain = installation.Installation(site.state, site.env | {"DEBUG": "1"})
+    with plain.processes() as processes, sync_playwright() as playwright:
+        url = plain.web(processes)
         browser = playwright.chromium.launch(executable_path=_chromium(), args=CHROMIUM_FLAGS)
         context = browser.new_context(viewport={"width": 1440, "height": 900})
         context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": url}])

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
+from stat import S_ISDIR, S_ISREG
 from typing import Literal
 
 from jobs import safe_paths
@@ -71,11 +72,11 @@ def read_folder(
         kept.sort(key=lambda one: not one.is_dir(follow_symlinks=False))
         entries = _entries(kept[offset : offset + limit])
     else:
-        entries = _entries(kept)
-        entries.sort(key=lambda one: one.name.casefold())
-        entries.sort(key=lambda one: one.size if "size" in sort else one.mtime, reverse=sort.startswith("-"))
-        entries.sort(key=lambda one: one.kind != "folder")
-        entries = entries[offset : offset + limit]
+        seen = [(one.name, stat) for one in kept if (stat := _stat(one))]
+        seen.sort(key=lambda one: one[0].casefold())
+        seen.sort(key=lambda one: _weight(one[1]) if "size" in sort else one[1].st_mtime, reverse=sort.startswith("-"))
+        seen.sort(key=lambda one: not S_ISDIR(one[1].st_mode))
+        entries = [entry_of(name, stat) for name, stat in seen[offset : offset + limit]]
     return Listing(path, tuple(entries), len(kept), len(read) > LISTED_MAX)
 
 
@@ -122,11 +123,20 @@ def _entries(found: Iterable[os.DirEntry[str]]) -> list[Entry]:
 
 
 def _entry(found: os.DirEntry[str]) -> Entry | None:
+    seen = _stat(found)
+    return entry_of(found.name, seen) if seen else None
+
+
+def _stat(found: os.DirEntry[str]) -> os.stat_result | None:
+    """None for what went since the folder was read."""
     try:
-        seen = found.stat(follow_symlinks=False)
+        return found.stat(follow_symlinks=False)
     except FileNotFoundError:
         return None
-    return entry_of(found.name, seen)
+
+
+def _weight(seen: os.stat_result) -> int:
+    return seen.st_size if S_ISREG(seen.st_mode) else 0
 
 
 def entry_of(name: str, seen: os.stat_result) -> Entry:
