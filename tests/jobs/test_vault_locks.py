@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import pytest
@@ -333,3 +335,19 @@ def test_three_workers_never_run_two_jobs_on_one_vault_and_all_jobs_end() -> Non
     assert not Vault.objects.filter(held_by__isnull=False).exists()
     assert not Task.objects.filter(waits_for__isnull=False).exists()
     assert all((load.running, load.queued) == (0, 0) for load in OwnerLoad.objects.all())
+
+
+@pytest.mark.parametrize("vault", ["NONE", "files"])
+def test_jobs_without_such_a_vault_cost_the_claim_nothing_more(
+    owner: User,
+    host: Host,
+    disk: Vault,
+    vault: str,
+    django_assert_num_queries: Callable[[int], AbstractContextManager[object]],
+) -> None:
+    make_vault(owner, name="files")
+    launch(owner, vault)
+    machine = make_machine("n1")
+    with django_assert_num_queries(9):  # a savepoint and its release, and the claim's own seven
+        found = claim.claim(host=host, incarnation=host.incarnation, machine_id=machine.pk, slot=0, prefix="slipway")
+    assert found is not None
