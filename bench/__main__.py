@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import claim, dispatch, figures, forms, installation, submit
+from bench import claim, dispatch, figures, forms, installation, picker, submit
 
 LATEST = Path(__file__).parent / "results" / "latest.md"
 
@@ -20,6 +20,7 @@ def main() -> None:
             forms.measure,
             lambda: submit.measure(site, 400, 100),
             lambda: claim.measure(site, 100_000, 1_000, 1_000),
+            lambda: picker.measure(site, chromium=False),
         )
         for part in parts:
             found = part()

@@ -122,8 +122,8 @@ def _refuse_in_use(url: str) -> None:
         )
 
 
-def app(slug: str, *, fields: int = 0, words: tuple[str, ...] = WORDS) -> Any:
-    """A published version that runs `words` in the base image, with a form of so many fields."""
+def app(slug: str, *, fields: int = 0, words: tuple[str, ...] = WORDS, file: bool = False) -> Any:
+    """A published version that runs `words` in the base image, with a form of so many fields; `file`: and a vault's file."""
     from apps_catalog.models import Version
     from apps_catalog.services import import_definition, publish
     from jobs.runtimes.docker import DockerRuntime
@@ -146,6 +146,8 @@ def app(slug: str, *, fields: int = 0, words: tuple[str, ...] = WORDS) -> Any:
         }
         for n in range(fields)
     }
+    if file:
+        parameters["source"] = {"name": "Source", "description": "", "type": "FILE", "required": True}
     command = {"path": " ".join(words), "name": "Go", "description": "", "parameters": parameters}
     definition = {
         "name": slug,
@@ -154,7 +156,7 @@ def app(slug: str, *, fields: int = 0, words: tuple[str, ...] = WORDS) -> Any:
         "licensed": True,
         "classifications": ["Bench"],
         "machines": ["*"],
-        "vault-types": ["NONE"],
+        "vault-types": ["FILE"] if file else ["NONE"],
         "commands": {"go": command},
     }
     curator = person("curator", is_curator=True)

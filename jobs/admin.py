@@ -1,4 +1,4 @@
-"""Machine types, hosts, vaults and limits in Django's admin; jobs to look at, never to edit past their states."""
+"""Machine types, hosts and limits in Django's admin; jobs to look at, never to edit past their states."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from jobs import vault_admin
 from jobs.models import Attempt, Host, Job, JobEvent, MachineType, OwnerLoad, Task, Vault
 
 
@@ -31,6 +32,8 @@ class MachineTypeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "cores",
         "ram_mib",
         "gpus",
+        "nodes_max",
+        "aliases",
         "requires",
         "network",
         "price_per_hour",
@@ -47,18 +50,7 @@ class HostAdmin(ReadOnly):
     list_display = ("name", "tags", "serves", "heartbeat_at", "draining", "engine", "engine_fault")
 
 
-@admin.register(Vault)
-class VaultAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("name", "type", "owner", "team", "quota_mib", "used_bytes")
-    search_fields = ("name", "owner__username", "team__name")
-    autocomplete_fields = ("owner", "team")
-    readonly_fields = ("folder", "used_bytes")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False  # a vault needs its folder: manage.py createvault makes both
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+admin.site.register(Vault, vault_admin.VaultAdmin)
 
 
 @admin.register(OwnerLoad)

@@ -29,7 +29,7 @@ from tenacity import (
 
 from apps_catalog.launch.binding import bind
 from apps_catalog.launch.spec import RunPlan
-from jobs import collect, folders, logs, stages, staging
+from jobs import care, collect, folders, logs, putting_back, stages, staging
 from jobs.events import record
 from jobs.job_values import ImageUsers, values_of
 from jobs.metrics import Meter
@@ -98,7 +98,7 @@ def execute(attempt: Attempt, here: Here, gpu_indexes: tuple[int, ...] = ()) -> 
     try:
         if _settle(tended, _run(tended, here, gpu_indexes), here):
             _tidy(tended, here)
-    except (Left, staging.Leaving):
+    except (Left, care.Leaving):
         logger.info("Leaving %s to the next process, in the middle of a step.", attempt.name)
     finally:
         here.release(tended)
@@ -118,7 +118,7 @@ def _run(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Outcome:
         if tended.engine_went:  # an engine that stops can end the stream quietly: read once more what it kept
             _follow(tended, handle, here)
         _close_nodes(tended, here)
-        outcome = staging.put_back(_care(tended, here), _outcome(tended, ended))
+        outcome = putting_back.put_back(_care(tended, here), _outcome(tended, ended))
         return _collect(tended, outcome) if isinstance(ended, Exited) else outcome
     except RuntimeFault as fault:
         if tended.stopping:
@@ -180,8 +180,8 @@ def _with_image(tended: Tended, here: Here, image: str, act: Callable[[], T]) ->
     return _patiently(tended, here, act)
 
 
-def _care(tended: Tended, here: Here) -> staging.Care:
-    return staging.Care(tended.attempt, tended.job, tended.folder.root, lambda: tended.stopping, here.leaving)
+def _care(tended: Tended, here: Here) -> care.Care:
+    return care.Care(tended.attempt, tended.job, tended.folder.root, lambda: tended.stopping, here.leaving)
 
 
 def _in_thread(what: str, handle: Handle, act: Callable[[], None]) -> threading.Thread:

@@ -18,6 +18,7 @@ from jobs.models.jobs import LostRace
 from jobs.nodes import attempt_of
 from jobs.runtimes.base import Runtime, RuntimeFault
 from jobs.states import ATTEMPT_OPEN, AttemptState
+from portal.people.models import ApiToken
 
 logger = logging.getLogger(__name__)
 BATCH = 200
@@ -57,6 +58,7 @@ def purge_old_jobs() -> int:
         Result.objects.filter(job=job).delete()
         LogChunk.objects.filter(attempt__in=attempts).delete()
         attempts.update(log_state=Attempt.LogState.GONE, log_file="", log_bytes=0, log_cut_bytes=0)
+        ApiToken.objects.filter(job_number=job.pk).delete()  # revoked when it ended
         Job.objects.filter(pk=job.pk).update(purged_at=Now())
     return len(jobs)
 

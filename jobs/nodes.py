@@ -5,6 +5,7 @@ All of it is found by names that follow from the attempt's, so every step may be
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from jobs import node_keys
 from jobs.models import MachineType
 from jobs.runtimes.base import ContainerSpec, Exited, Handle, Missing, Runtime, RuntimeFault
 
+logger = logging.getLogger(__name__)
 AT_ONCE = 8
 READY_S = 30.0
 STOP_GRACE_S = 1.0
@@ -110,7 +112,7 @@ def _slave(joined: ContainerSpec, limits: PlanLimits, name: str, host: str, inde
 def _open(runtime: Runtime, spec: ContainerSpec) -> None:
     """Start a slave, and follow what sshd says until it listens."""
     handle = runtime.start(spec)
-    late = threading.Timer(READY_S, lambda: runtime.stop(handle, 0))
+    late = threading.Timer(READY_S, lambda: _give_up(runtime, handle))
     late.daemon = True
     late.start()
     last = b""
@@ -122,6 +124,14 @@ def _open(runtime: Runtime, spec: ContainerSpec) -> None:
     finally:
         late.cancel()
     raise _unready(spec, runtime.observe(handle), last.decode("utf-8", "replace").strip())
+
+
+def _give_up(runtime: Runtime, handle: Handle) -> None:
+    """End a slave whose sshd says nothing: whoever follows it hears that."""
+    try:
+        runtime.stop(handle, 0)
+    except RuntimeFault as fault:
+        logger.info("%s was not stopped, as the engine was away: %s", handle.name, fault)
 
 
 def _unready(spec: ContainerSpec, found: object, last: str) -> RuntimeFault:

@@ -20,9 +20,13 @@ def preface(job: Job, plan: RunPlan) -> bytes:
 def _short(job: Job, plan: RunPlan) -> Iterator[str]:
     limits = plan.limits
     yield f"Initializing job {job.name}"
-    gpus = f", {limits.gpus} GPUs" if limits.gpus else ""
-    size = f"{limits.cores} cores, {limits.memory_mib} MiB{gpus}"
+    gpus = f", {_count(limits.gpus, 'GPU')}" if limits.gpus else ""
+    size = f"{_count(limits.cores, 'core')}, {limits.memory_mib} MiB{gpus}"
     yield f"Machine type {job.machine_type.name}: {size}; nodes: {plan.nodes}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _more(job: Job, plan: RunPlan) -> Iterator[str]:

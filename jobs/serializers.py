@@ -127,6 +127,7 @@ class JobRead(serializers.ModelSerializer[Job]):
             "tasks_done",
             "retry_of",
             "cancel_requested_at",
+            "pause_requested_at",
             "created_at",
             "started_at",
             "finished_at",

@@ -1,128 +1,32 @@
-"""Object vaults in a job: what it may read is brought to its host before it starts, what it wrote is put back when it has ended.
+"""Object vaults before a job: what it may read is brought to its host. What it wrote is put back by jobs.putting_back.
 
-Both steps may be repeated: a process that takes over after a crash runs them again and finds what is done. Files are
-never removed from the bucket. A service that is away is waited for; cancel and a leaving process end the wait.
+May be repeated: a process that takes over after a crash runs it again, from the start or not at all. A service that is away is waited
+for; cancel and a leaving process end the wait.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from threading import Event
-from typing import BinaryIO, TypeVar
 
 from django.conf import settings
-from django.db import connection
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, sleep_using_event, wait_exponential
 
 from apps_catalog.launch.parameters import File
 from apps_catalog.launch.parameters.files import in_bytes
 from apps_catalog.services import spec_of
-from jobs import safe_paths, staged, vault_levels, vault_s3
-from jobs.collect import SKIPPED
-from jobs.events import record
-from jobs.listing import printable
-from jobs.models import Attempt, Job, Task, Vault
+from jobs import safe_paths, staged, vault_s3
+from jobs.care import Care, Steady, Stopped, counted, listed, rest, several
+from jobs.models import Job, Vault
 from jobs.runtimes.base import RuntimeFault
-from jobs.safe_paths import PathRefused
 from jobs.staged import Known, Staged
-from jobs.stages import Outcome
-from jobs.states import FailureClass, TaskState
 from jobs.vault_s3 import ObjectsAway
-from jobs.vault_transfer import Reader, Writer
-from jobs.vault_usage import stale
+from jobs.vault_transfer import Reader
 from portal.errors import NotFound, PortalError
 
 BRING_PATIENCE_S = 60.0  # then the attempt fails as infra, and the task is tried again later
-PUT_PATIENCE_S = 900.0  # then the files go to the results
 FILES_MAX = 100_000
-AT_ONCE = 8
-SHOWN = 5
 KEPT_FREE_BYTES = 256 * 2**20
-NOT_PUT_BACK = "not-put-back"
-UNFIT = {**SKIPPED, "deep": f"more than {safe_paths.DEPTH_MAX} folders deep"}
-T = TypeVar("T")
-
-
-def _rest() -> None:
-    """Give the connection back before a long wait; in a caller's transaction it is not ours to give."""
-    if not connection.in_atomic_block:
-        connection.close()
-
-
-class Leaving(Exception):
-    """Raised where this process is told to leave in the middle: the next one repeats the step."""
-
-
-@dataclass(frozen=True)
-class Care:
-    """The attempt that is staged for, and who may end the wait: `stopping` says why it is being stopped, or ""."""
-
-    attempt: Attempt
-    job: Job
-    root: Path
-    stopping: Callable[[], str]
-    leaving: Event
-
-    @property
-    def vault(self) -> Vault | None:
-        vault = self.job.vault
-        return vault if vault is not None and vault.type == Vault.Type.OBJECT else None
-
-    @property
-    def staged(self) -> Staged:
-        return Staged(self.root, self.job.plan["uid"], self.job.plan["gid"])
-
-    def tell(self, message: str) -> None:
-        record(self.job.number, "storage", message, task_id=self.attempt.task_id)
-        _rest()
-
-
-class _Stopped(Exception):
-    """Raised in the middle of a step where the attempt is being stopped."""
-
-
-@dataclass
-class _Steady:
-    """Repeats what a service that is away did not do, as long as there is patience. `stopped` ends it, in all threads."""
-
-    care: Care
-    patience_s: float
-    stopped: Callable[[], bool]
-    told: bool = False
-    failed: bool = False
-
-    def check(self) -> None:
-        if self.care.leaving.is_set():
-            raise Leaving
-        if self.failed or self.stopped():
-            raise _Stopped
-
-    def do(self, act: Callable[[], T]) -> T:
-        def look(state: RetryCallState) -> None:
-            self.check()
-            if not self.told:
-                self.told = True
-                self.care.tell(f"{state.outcome.exception() if state.outcome else 'No answer.'} It is tried again.")
-
-        self.check()
-        return Retrying(
-            retry=retry_if_exception_type(ObjectsAway),
-            wait=wait_exponential(multiplier=0.5, max=2),
-            sleep=sleep_using_event(self.care.leaving),
-            stop=lambda state: (state.seconds_since_start or 0) > self.patience_s,
-            before_sleep=look,
-            reraise=True,
-        )(act)
-
-
-# Before: from the bucket to the host
 
 
 @dataclass
@@ -163,16 +67,16 @@ def bring(care: Care) -> None:
     vault = care.vault
     if vault is None or care.staged.complete:
         return
-    steady = _Steady(care, BRING_PATIENCE_S, lambda: bool(care.stopping()))
+    steady = Steady(care, BRING_PATIENCE_S, lambda: bool(care.stopping()))
     try:
         choice = steady.do(lambda: _choose(vault, care))
         place = care.staged
         place.clear()
         for folder in sorted(choice.folders):
             place.make_folder(folder)
-        _rest()
+        rest()
         gone = _fetch(vault, choice.files, place, steady)
-    except _Stopped:
+    except Stopped:
         raise RuntimeFault("It was stopped while its files were fetched.", code="stopped", retry=False) from None
     except PortalError as fault:
         retry = isinstance(fault, ObjectsAway)
@@ -227,7 +131,7 @@ def named_paths(job: Job) -> set[str]:
     return {""} if "" in paths else {one for one in paths if not any(one.startswith(f"{other}/") for other in paths)}
 
 
-def _fetch(vault: Vault, files: Sequence[vault_s3.Found], place: Staged, steady: _Steady) -> list[str]:
+def _fetch(vault: Vault, files: Sequence[vault_s3.Found], place: Staged, steady: Steady) -> list[str]:
     """Several at a time, each in pieces. Keys that went meanwhile are given back."""
 
     def one(found: vault_s3.Found) -> Known | str:
@@ -242,7 +146,7 @@ def _fetch(vault: Vault, files: Sequence[vault_s3.Found], place: Staged, steady:
 
     gone: list[str] = []
     lines: list[Known] = []
-    for answer in _several(one, iter(files), steady):
+    for answer in several(one, iter(files), steady):
         if isinstance(answer, Known):
             lines.append(answer)
         else:
@@ -251,174 +155,15 @@ def _fetch(vault: Vault, files: Sequence[vault_s3.Found], place: Staged, steady:
     return gone
 
 
-def _checked(stream: Reader, steady: _Steady) -> Iterator[bytes]:
+def _checked(stream: Reader, steady: Steady) -> Iterator[bytes]:
     while piece := stream.read(staged.PIECE_BYTES):
         steady.check()
         yield piece
 
 
-A = TypeVar("A")
-
-
-def _several(act: Callable[[A], T], given: Iterator[A], steady: _Steady) -> Iterator[T]:
-    """Do it for each, AT_ONCE at a time and no more begun; the first fault ends those that are under way."""
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="stage") as pool:
-        waiting: set[Future[T]] = set()
-        try:
-            for one in given:
-                waiting.add(pool.submit(act, one))
-                if len(waiting) >= AT_ONCE:
-                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in done)
-            for future in waiting:
-                yield future.result()
-        except BaseException:
-            steady.failed = True
-            raise
-
-
 def _brought(vault: Vault, choice: _Choice, gone: Sequence[str]) -> str:
-    said = f"Brought {_counted(len(choice.files) - len(gone))} ({in_bytes(choice.bytes)}) of the vault '{vault.name}'."
+    said = f"Brought {counted(len(choice.files) - len(gone))} ({in_bytes(choice.bytes)}) of the vault '{vault.name}'."
     if not choice.whole:
         said += " It holds more than a job is given, so only what the parameters name is in /data."
     left_out = [*choice.left_out, *(f"{key[:200]!r} (removed meanwhile)" for key in gone)]
-    return f"{said} {_listed('left out', left_out)}".strip()
-
-
-def _counted(number: int) -> str:
-    return "1 file" if number == 1 else f"{number:,} files"
-
-
-def _listed(what: str, found: Sequence[str]) -> str:
-    if not found:
-        return ""
-    more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
-    return f"{_counted(len(found)).capitalize()} {'was' if len(found) == 1 else 'were'} {what}: {', '.join(found[:SHOWN])}{more}."
-
-
-# After: from the host to the bucket
-
-
-@dataclass
-class _Put:
-    files: int = 0
-    bytes: int = 0
-    skipped: list[str] = field(default_factory=list)
-
-
-def put_back(care: Care, outcome: Outcome) -> Outcome:
-    """Put what the job has written to /data into the bucket, however it ended. The outcome, with what went wrong in that.
-
-    Call it when nothing of the job runs any more. What the bucket does not take is moved to the results.
-    """
-    vault, place = care.vault, care.staged
-    if vault is None or care.job.vault_readonly or not place.complete or not _in_force(care.attempt):
-        return outcome
-    if not place.fault:
-        begun = care.stopping()
-        ends = {FailureClass.CANCELLED, FailureClass.INFRA} - {begun}
-        steady = _Steady(care, PUT_PATIENCE_S, lambda: care.stopping() in ends)
-        put = _Put()
-        _rest()
-        try:
-            _upload(vault, place, steady, put)
-        except _Stopped:
-            _give_up(vault, place, care, "It was stopped while its files were put back.")
-        except PortalError as fault:
-            _give_up(vault, place, care, str(fault))
-        if put.files:
-            vault_levels.changed(vault)
-            stale(vault)
-        if put.files or put.skipped:
-            care.tell(_put_words(vault, put))
-    if not place.fault:
-        return outcome
-    cancelled = care.stopping() == FailureClass.CANCELLED
-    failure = outcome.failure or (FailureClass.CANCELLED if cancelled else FailureClass.INFRA)
-    return dataclasses.replace(outcome, failure=failure, retry=False, reason=f"{outcome.reason} {place.fault}".strip())
-
-
-def _in_force(attempt: Attempt) -> bool:
-    """What an attempt wrote that another one has taken the place of is not wanted."""
-    rows = Task.objects.filter(pk=attempt.task_id, attempt_number=attempt.number, state=TaskState.RUNNING)
-    return rows.exists()
-
-
-def _upload(vault: Vault, place: Staged, steady: _Steady, put: _Put) -> None:
-    """Send what differs from what the journal knows, several at a time, and note each that is there."""
-
-    def send(one: tuple[str, BinaryIO]) -> Known:
-        path, file = one
-        with file:
-            return steady.do(lambda: _send(vault, path, file, steady))
-
-    with safe_paths.opened(place.data) as top:
-        for sent in _several(send, _changed(top, place, put), steady):
-            place.note([sent])
-            put.files += 1
-            put.bytes += sent.size
-
-
-def _send(vault: Vault, path: str, file: BinaryIO, steady: _Steady) -> Known:
-    file.seek(0)
-    digest = hashlib.sha256()
-
-    def pieces() -> Iterator[bytes]:
-        while piece := file.read(staged.PIECE_BYTES):
-            steady.check()
-            digest.update(piece)
-            yield piece
-
-    writer = Writer(vault, path, patient=True)
-    try:
-        writer.send(pieces())
-        writer.finish()
-    except BaseException:
-        writer.abort()
-        raise
-    return Known.of(path, os.fstat(file.fileno()), digest.hexdigest())
-
-
-def _changed(top: int, place: Staged, put: _Put) -> Iterator[tuple[str, BinaryIO]]:
-    """Each new or changed file, opened. What is no file of its own is never opened, but listed."""
-    known = place.known()
-    for number, found in enumerate(safe_paths.walk(top)):
-        if number > 10 * FILES_MAX or put.files > FILES_MAX:
-            put.skipped.append("all after the first hundred thousand")
-            return
-        if found.kind == "folder":
-            continue
-        shown = printable(found.path)
-        reason = UNFIT.get(found.kind, "device") if found.kind != "file" else ""
-        reason = reason or ("name is not UTF-8" if shown != found.path else vault_s3.key_fault(found.path))
-        if reason:
-            put.skipped.append(f"{shown[:200]!r} ({reason})")
-            continue
-        try:
-            if not staged.unchanged(found, known.get(found.path), lambda found=found: _open(found)):  # type: ignore[misc]
-                yield found.path, _open(found)
-        except (PathRefused, NotFound) as refused:
-            put.skipped.append(f"{shown[:200]!r} ({refused})")
-
-
-def _open(found: safe_paths.Found) -> BinaryIO:
-    return safe_paths.open_file(found.name, within=found.folder)
-
-
-def _put_words(vault: Vault, put: _Put) -> str:
-    said = f"Put {_counted(put.files)} ({in_bytes(put.bytes)}) back into the vault '{vault.name}'." if put.files else ""
-    return f"{said} {_listed('not put back', put.skipped)}".strip()
-
-
-def _give_up(vault: Vault, place: Staged, care: Care, why: str) -> None:
-    """Nothing that a job has written is thrown away: what the bucket has not got becomes a result."""
-    moved = 0
-    with safe_paths.opened(place.data) as top, safe_paths.opened(care.root / "results") as results:
-        into = staged.fresh_folder(results, NOT_PUT_BACK)
-        known = place.known()
-        for found in safe_paths.walk(top):
-            if found.kind == "file" and not staged.unchanged(found, known.get(found.path), lambda: _open(found)):  # noqa: B023
-                staged.rescue(found, into)
-                moved += 1
-    said = f"{_counted(moved).capitalize()} could not be put back into the vault '{vault.name}'"
-    place.note((), fault=f"{said} and {'is' if moved == 1 else 'are'} among the results, in {NOT_PUT_BACK}. {why}")
+    return f"{said} {listed('left out', left_out)}".strip()

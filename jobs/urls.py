@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from jobs.views import curation, files, hosts, job, job_output, jobs, launch, uploads
+from jobs.views import curation, files, hosts, job, job_output, jobs, launch, uploads, vaults
 
 app_name = "jobs"
 urlpatterns: list[URLPattern] = [
@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern] = [
     *job.urls,
     *job_output.urls,
     *launch.urls,
+    *vaults.urls,
     *files.urls,
     *uploads.urls,
     *hosts.urls,

@@ -46,7 +46,7 @@ def check(location: str, *, vault: Vault | None = None) -> None:
     for own in (settings.STORE_ROOT, settings.VAULT_ROOT, settings.WORK_ROOT, settings.STATE_DIR, settings.BASE_DIR):
         if path.is_relative_to(own) or own.is_relative_to(path):
             raise Invalid(f"{location} is, or holds, or lies in this installation's own folder {own}. Choose another.")
-    for other in Vault.objects.exclude(location="").exclude(pk=vault.pk if vault else None):
+    for other in Vault.objects.exclude(location="").exclude(pk=vault.pk if vault else 0):
         if path.is_relative_to(other.location) or Path(other.location).is_relative_to(path):
             raise Invalid(f"{location} overlaps with the vault '{other.name}' at {other.location}. Choose another.")
 

@@ -67,7 +67,7 @@ def take(task: Task) -> bool:
     job = task.job
     if job.vault is None or not job.vault.exclusive:
         return True
-    vault = Vault.objects.select_for_update(skip_locked=True, no_key=True).filter(pk=job.vault_id).first()
+    vault = Vault.objects.select_for_update(skip_locked=True, no_key=True).filter(pk=job.vault.pk).first()
     if vault is None:
         Task.objects.filter(pk=task.pk).update(ready_at=Now() + timedelta(seconds=BUSY_S))
         return False
@@ -80,11 +80,13 @@ def take(task: Task) -> bool:
 def hold(job: Job) -> None:
     """The job has begun, in the transaction of `take`: the vault is its own."""
     if job.vault is not None and job.vault.exclusive:
-        Vault.objects.filter(pk=job.vault_id).update(held_by=job)
+        Vault.objects.filter(pk=job.vault.pk).update(held_by=job)
 
 
 def let_go(job: Job) -> None:
     """The job has ended; `turn` then passes its vault on. The vault's row is locked from here on."""
+    if job.vault_id is None:
+        return
     vault = Vault.objects.select_for_update(no_key=True).filter(pk=job.vault_id, type__in=EXCLUSIVE).first()
     if vault is not None and vault.held_by_id == job.pk:
         Vault.objects.filter(pk=vault.pk).update(held_by=None)
@@ -95,7 +97,7 @@ def turn(vault_id: int | None) -> set[str]:
 
     Call it with the vault's row locked, and after the ended job is counted out of its owner's load.
     """
-    if not Vault.objects.filter(pk=vault_id, held_by=None, type__in=EXCLUSIVE).exists():
+    if vault_id is None or not Vault.objects.filter(pk=vault_id, held_by=None, type__in=EXCLUSIVE).exists():
         return set()
     turned, ready = _next(vault_id)
     if not turned:
@@ -107,7 +109,7 @@ def turn(vault_id: int | None) -> set[str]:
     return set(MachineType.objects.filter(pk__in=machines).values_list("name", flat=True)) if machines else set()
 
 
-def _next(vault_id: int | None) -> tuple[list[int], list[int]]:
+def _next(vault_id: int) -> tuple[list[int], list[int]]:
     """Tasks whose turn it is now, and those of them whose owner has room: all up to the first that can start."""
     names: dict[str, Any] = {
         "vault": vault_id,
@@ -154,7 +156,7 @@ def why_waiting(job: Job) -> str:
         return ""
     queue = Job.objects.filter(vault=job.vault_id, state=JobState.QUEUED, number__lt=job.number).order_by("number")
     before = list(queue.values_list("number", flat=True)[:LOOKED_AT])
-    holder = Vault.objects.filter(pk=job.vault_id).values_list("held_by", flat=True).first()
+    holder = Vault.objects.filter(pk=job.vault.pk).values_list("held_by", flat=True).first()
     name = f"the vault '{job.vault.name}'"
     if holder and before:
         count = "1 job is" if len(before) == 1 else f"{len(before)} jobs are"

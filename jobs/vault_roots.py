@@ -105,7 +105,9 @@ def visible_vault(user: User, name: str) -> Vault:
 
 
 def make_default(user: User, vault: Vault) -> None:
-    """Let the person's launches take this vault where nobody says which."""
+    """Let the person's launches take this vault where nobody says which. Raises Conflict for one that keeps no files."""
+    if vault.type == Vault.Type.NONE:
+        raise Conflict(f"The vault '{vault.name}' keeps no files. Choose another vault.", code="no_files")
     DefaultVault.objects.update_or_create(user=user, defaults={"vault": vault})
 
 

@@ -88,13 +88,13 @@ def client(vault: Vault, *, patient: bool = False) -> S3Client:
 
 @lru_cache(maxsize=64)
 def _client(way: Way) -> S3Client:
-    more: dict[str, Any] = {} if way.access_key else {"signature_version": UNSIGNED}
+    more: dict[str, Any] = {"ignore_configured_endpoint_urls": True}
+    more |= {} if way.access_key else {"signature_version": UNSIGNED}
     config = Config(
         connect_timeout=5 if way.patient else 3,
         read_timeout=60 if way.patient else 20,
         retries={"mode": "standard", "total_max_attempts": 3 if way.patient else 2},
         max_pool_connections=16,
-        ignore_configured_endpoint_urls=True,
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         s3={"addressing_style": "path" if way.endpoint else "auto"},
@@ -106,11 +106,12 @@ def _client(way: Way) -> S3Client:
         region_name=way.region or "us-east-1",
     )
     try:
-        return session.client("s3", endpoint_url=way.endpoint or None, config=config)
+        made: S3Client = session.client("s3", endpoint_url=way.endpoint or None, config=config)
     except (ValueError, BotoCoreError) as error:
         raise ObjectsRefused(
             f"The endpoint {way.endpoint} or the region {way.region} can't be meant: {error}"
         ) from error
+    return made
 
 
 @contextmanager

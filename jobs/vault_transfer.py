@@ -90,7 +90,7 @@ class Writer:
     def __init__(self, vault: Vault, path: str, *, patient: bool = False) -> None:
         self._vault, self._path = vault, path
         self._client = client(vault, patient=patient)
-        self._where = {"Bucket": vault.bucket, "Key": key_of(vault, path)}
+        self._where: dict[str, Any] = {"Bucket": vault.bucket, "Key": key_of(vault, path)}
         self._upload = ""
         self._parts: list[Any] = []
         self._rest = bytearray()

@@ -19,7 +19,7 @@ from jobs import safe_paths, vault_s3
 from jobs.models import Vault
 from jobs.safe_paths import OWN_PREFIX
 from jobs.vault_roots import root_of
-from portal.errors import Full
+from portal.errors import Full, PortalError
 
 WALKED_MAX = 500_000
 MEASURE_EVERY_S = 60
@@ -72,7 +72,11 @@ def fresh_usage(vault: Vault) -> int:
     if not cache.add(_key(vault), True, MEASURE_EVERY_S):
         return vault.used_bytes
     began = time.monotonic()
-    total = usage(vault)
+    try:
+        total = usage(vault)
+    except PortalError:
+        stale(vault)  # nothing was measured: the next one to ask must not take an old figure for a fresh one
+        raise
     cache.set(_key(vault), True, max(MEASURE_EVERY_S, 100 * (time.monotonic() - began)))
     return total
 

@@ -201,9 +201,16 @@ class Watcher:
         for tended in self.tending():
             limit = tended.disk_limit_bytes
             try:
-                used = collect.measure(tended.folder.root, limit)
-            except (OSError, PortalError):
+                used = collect.measure(tended.folder.root, limit) + self._written(tended)
+            except (OSError, PortalError, RuntimeFault):
                 continue
             if used > limit:
                 said = f"It wrote more than its disk limit of {limit / 2**20:.0f} MiB."
                 self._stop(tended, FailureClass.USER, said)
+
+    def _written(self, tended: Tended) -> int:
+        """What a job with a writable root has put there: it lies on the engine's disk, not in the folder."""
+        handle = tended.handle
+        if handle is None or not tended.job.plan.get("writable_root"):
+            return 0
+        return sum(self._runtime.written(each) for each in (handle, *tended.nodes.slaves))

@@ -1,9 +1,11 @@
-"""The name of every address of the portal, as the URL resolver knows them."""
+"""The name of every address of the portal, as the URL resolver knows them, and a request to one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 
@@ -23,3 +25,15 @@ def _walk(patterns: list[URLPattern | URLResolver], namespace: str = "") -> Iter
         else:
             assert pattern.name or namespace == "admin", f"{pattern.pattern} has no name"
             yield f"{namespace}:{pattern.name}" if namespace else str(pattern.name)
+
+
+def send(client: Client, verb: str, address: str, **headers: str) -> Any:
+    """A request with an empty body of the kind that the address takes."""
+    if verb in ("GET", "HEAD"):
+        return client.generic(verb, address, headers=headers)
+    kind = "application/json" if address.startswith("/api/") else "application/x-www-form-urlencoded"
+    if "/files/" in address and address.startswith("/api/"):
+        kind = "application/octet-stream"
+    return client.generic(
+        verb, address, b"{}" if kind == "application/json" else b"", content_type=kind, headers=headers
+    )

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from django.test import Client
 from django.urls import reverse
 
-from apps_catalog.models import App, ImageImport, ImportRun, Version
+from apps_catalog.models import App, Version
 from jobs import vault_roots
 from jobs.models import Host, Job, Upload, UsageSeries, Vault
 from jobs.states import JobState
@@ -23,6 +23,8 @@ from portal.people.models import ApiToken, User
 from tests.factories import (
     make_app,
     make_host,
+    make_image_import,
+    make_import_run,
     make_job,
     make_machine,
     make_person,
@@ -177,14 +179,6 @@ def _draft(world: World) -> dict[str, Any]:
     return {"slug": world.app.slug, "label": world.draft.label}
 
 
-def _image_import(world: World) -> dict[str, Any]:
-    return {"pk": ImageImport.objects.get_or_create(image="matrix:1", actor=world.people["curator"])[0].pk}
-
-
-def _import_run(world: World) -> dict[str, Any]:
-    return {"pk": ImportRun.objects.get_or_create(source="matrix")[0].pk}
-
-
 def _job(world: World) -> dict[str, Any]:
     return {"number": world.job.number}
 
@@ -249,14 +243,6 @@ def _running(world: World) -> dict[str, Any]:
     return {"number": world.running.number}
 
 
-def _pi(world: World) -> dict[str, Any]:
-    return {"name": world.app.slug}
-
-
-def _listed_vault(world: World) -> dict[str, Any]:
-    return {"vault": world.vault.name}
-
-
 def get(who: frozenset[str], arguments: Arguments = lambda world: {}, **more: Any) -> list[Rule]:
     return [Rule({"GET": who}, arguments, **more)]
 
@@ -303,6 +289,8 @@ EXPECTED: dict[str, list[Rule]] = {
     "api:jobs": both(SIGNED_IN),
     "api:job": get(RUNNER, _job) + get(WATCHERS, _shared),
     "api:job-cancel": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
+    "api:job-pause": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
+    "api:job-resume": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
     "api:job-events": get(RUNNER, _job) + get(WATCHERS, _shared),
     "api:job-log": get(RUNNER, _job) + get(WATCHERS, _shared),
     "api:job-results": get(RUNNER, _job) + get(WATCHERS, _shared),
@@ -311,6 +299,7 @@ EXPECTED: dict[str, list[Rule]] = {
     "api:hosts": get(OPERATORS, closed=403),
     "api:queue": get(SIGNED_IN),
     "api:vaults": get(SIGNED_IN),
+    "api:vault-default": [Rule({"PUT": OWNER}, _api_vault)],
     "api:vault-folder": get(OWNER, _api_vault),
     "api:vault-files": [
         Rule(dict.fromkeys(("GET", "PUT", "POST", "DELETE"), OWNER), _api_file),
@@ -334,10 +323,10 @@ EXPECTED: dict[str, list[Rule]] = {
     "jarvice:signal": both(RUNNER, sought=_running),
     "jarvice:action": [Rule({}, sought=lambda world: {**_running(world), "action": "x"})],  # no app has actions here
     "jarvice:apps": both(SIGNED_IN),
-    "jarvice:appdef": both(CREW, sought=_pi),
+    "jarvice:appdef": both(CREW, sought=lambda world: {"name": world.app.slug}),
     "jarvice:machines": both(SIGNED_IN),
     "jarvice:queues": both(SIGNED_IN),
-    "jarvice:vault": both(OWNER, sought=_listed_vault),
+    "jarvice:vault": both(OWNER, sought=_vault),
     "jarvice:validate": post(EVERYBODY),
     "jarvice:live": both(EVERYBODY),
     "jarvice:ready": both(EVERYBODY),
@@ -352,11 +341,13 @@ EXPECTED: dict[str, list[Rule]] = {
     "apps_catalog:curate-version": get(CURATORS, _draft, closed=403),
     "apps_catalog:compare": get(CURATORS, _app, closed=403),
     "apps_catalog:import-runs": both(CURATORS, closed=403),
-    "apps_catalog:import-run": get(CURATORS, _import_run, closed=403),
+    "apps_catalog:import-run": get(CURATORS, lambda world: {"pk": make_import_run().pk}, closed=403),
     "apps_catalog:grants": get(OPERATORS, closed=403),
     "apps_catalog:curate-grants": [Rule({"GET": OVERSEERS, "POST": OPERATORS}, _draft, closed=403)],
     "apps_catalog:curate-from-image": both(CURATORS, closed=403),
-    "apps_catalog:image-import": get(CURATORS, _image_import, closed=403),
+    "apps_catalog:image-import": get(
+        CURATORS, lambda world: {"pk": make_image_import(world.people["curator"]).pk}, closed=403
+    ),
     "apps_catalog:curate-overlay": both(CURATORS, _draft, closed=403),
     "apps_catalog:curate-settings": post(CURATORS, _draft, closed=403),
     "apps_catalog:curate-image": both(CURATORS, _draft, closed=403),
@@ -373,6 +364,8 @@ EXPECTED: dict[str, list[Rule]] = {
     "jobs:job-inputs": get(RUNNER, _job) + get(WATCHERS, _shared),
     "jobs:job-results": get(RUNNER, _job) + get(WATCHERS, _shared),
     "jobs:job-cancel": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
+    "jobs:job-pause": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
+    "jobs:job-resume": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
     "jobs:job-rerun": post(OWNER, _job) + post(MATES, _shared),  # an operator does not see the team's app
     "jobs:job-share": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
     "jobs:job-log-text": get(RUNNER, _job) + get(WATCHERS, _shared),
@@ -394,6 +387,7 @@ EXPECTED: dict[str, list[Rule]] = {
     "jobs:overlay-preview": post(CURATORS, _draft, closed=403),
     "jobs:uploads": post(SIGNED_IN),
     "jobs:vaults": get(SIGNED_IN),
+    "jobs:vault-default": post(OWNER, _vault) + post(MATES, _team_vault),
     "jobs:files": get(OWNER, _vault) + get(MATES, _team_vault),
     "jobs:files-download": get(OWNER, _vault, query="?path=x.csv") + get(MATES, _team_vault, query="?path=x.csv"),
     "jobs:picker": get(OWNER, _vault) + get(MATES, _team_vault),
@@ -408,15 +402,3 @@ EXPECTED: dict[str, list[Rule]] = {
 def rules() -> list[tuple[str, int]]:
     """(name, which rule) of every row of the table, for parametrize."""
     return [(name, index) for name, found in EXPECTED.items() for index in range(len(found))]
-
-
-def send(client: Client, verb: str, address: str, **headers: str) -> Any:
-    """A request with an empty body of the kind that the address takes."""
-    if verb in ("GET", "HEAD"):
-        return client.generic(verb, address, headers=headers)
-    kind = "application/json" if address.startswith("/api/") else "application/x-www-form-urlencoded"
-    if "/files/" in address and address.startswith("/api/"):
-        kind = "application/octet-stream"
-    return client.generic(
-        verb, address, b"{}" if kind == "application/json" else b"", content_type=kind, headers=headers
-    )

@@ -16,7 +16,7 @@ from jobs.streams import ROUTES
 from portal.asgi import application
 from portal.middleware import OPEN_VIEWS
 from portal.people.models import User
-from tests import addresses
+from tests import address_names, addresses
 from tests.addresses import EXPECTED, PEOPLE, World
 from tests.factories import PASSWORD, make_person
 
@@ -72,8 +72,8 @@ def test_a_change_without_the_csrf_token_is_refused(world: World, name: str, ind
     with transaction.atomic():
         User.objects.filter(pk=world.people["owner"].pk).update(is_staff=True, is_superuser=True)
         for verb in ("POST", "PUT", "PATCH", "DELETE"):
-            assert addresses.send(client, verb, address).status_code == refused, (verb, address)
-        cross_site = addresses.send(client, "POST", address, Origin="https://evil.example")
+            assert address_names.send(client, verb, address).status_code == refused, (verb, address)
+        cross_site = address_names.send(client, "POST", address, Origin="https://evil.example")
         assert cross_site.status_code == refused, address
         transaction.set_rollback(True)
 
@@ -84,7 +84,7 @@ def test_a_cookie_is_nothing_to_the_jarvice_door(world: World, name: str) -> Non
     if "nobody" in rule.let_in("POST"):
         return
     for verb in ("GET", "POST"):
-        answer = addresses.send(world.client("owner"), verb, rule.address(world, name))
+        answer = address_names.send(world.client("owner"), verb, rule.address(world, name))
         assert (answer.status_code, answer["Content-Type"]) == (401, "application/json")
 
 
@@ -126,7 +126,7 @@ def test_every_answer_carries_the_security_headers(world: World, name: str, inde
         allowed = rule.let_in(verb) or frozenset({"owner"})
         for person in ("nobody", next(one for one in reversed(PEOPLE) if one in allowed)):
             with transaction.atomic():
-                answer = drained(addresses.send(world.client(person), verb, world.signed(person, address)))
+                answer = drained(address_names.send(world.client(person), verb, world.signed(person, address)))
                 transaction.set_rollback(True)
             assert_headers(answer, f"{person} {verb} {address}")
 
@@ -207,7 +207,7 @@ def test_no_address_sends_elsewhere(world: World, name: str, index: int) -> None
                 if verb == "GET":
                     answer = client.get(address, names)
                 elif address.startswith("/api/"):
-                    answer = addresses.send(client, verb, world.signed(person, address))
+                    answer = address_names.send(client, verb, world.signed(person, address))
                 else:
                     answer = client.post(address, names, headers={"Referer": target})
                 drained(answer)

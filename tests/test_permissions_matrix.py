@@ -33,7 +33,7 @@ def ask(world: World, person: str, verb: str, address: str) -> Any:
     if "/files/" in address:
         world.refill()
     with transaction.atomic():
-        answer = addresses.send(world.client(person), verb, world.signed(person, address))
+        answer = address_names.send(world.client(person), verb, world.signed(person, address))
         if answer.streaming:
             answer.whole = b"".join(answer.streaming_content)
         transaction.set_rollback(True)
@@ -186,7 +186,7 @@ def test_a_token_without_the_scope_is_refused(world: World, name: str) -> None:
             scope = scope_of(resolve(address).func.view_class, verb)  # type: ignore[attr-defined]
             with transaction.atomic():
                 _, text = ApiToken.issue(person, name="x", scopes=[one for one in SCOPES if one != scope])
-                answer = addresses.send(Client(), verb, address, Authorization=f"Bearer {text}")
+                answer = address_names.send(Client(), verb, address, Authorization=f"Bearer {text}")
                 transaction.set_rollback(True)
             assert answer.status_code == 403, (verb, address, answer.status_code)
             assert answer.json()["code"] == "scope_missing"

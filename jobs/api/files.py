@@ -32,12 +32,30 @@ class VaultRead(serializers.ModelSerializer[Vault]):
     team = serializers.CharField(
         source="team.slug", allow_null=True, default=None, help_text="null: it is yours alone."
     )
+    default = serializers.SerializerMethodField(
+        "is_default", help_text="Your launches take it where nothing else is said."
+    )
+    held_by = serializers.IntegerField(
+        source="held_by_id", allow_null=True, help_text="Number of the job that has a vault of one job at a time."
+    )
     quota_bytes = serializers.SerializerMethodField(help_text="null: no limit.")
 
     class Meta:
         model = Vault
-        fields: ClassVar = ("name", "type", "team", "used_bytes", "quota_bytes", "created_at")
+        fields: ClassVar = (
+            "name",
+            "type",
+            "team",
+            "default",
+            "held_by",
+            "used_bytes",
+            "quota_bytes",
+            "created_at",
+        )
         read_only_fields = fields
+
+    def is_default(self, vault: Vault) -> bool:
+        return bool(vault.pk == self.context["default"].pk)
 
     def get_quota_bytes(self, vault: Vault) -> int | None:
         return vaults.quota_bytes(vault)
@@ -94,10 +112,20 @@ def raw_chunks(request: Request) -> Iterator[bytes]:
 class Vaults(PortalView):
     @extend_schema(tags=["files"], summary="List vaults", **listed(VaultRead))
     def get(self, request: Request) -> Response:
-        vaults.default_vault(person(request))
+        context = {"default": vaults.default_vault(person(request))}
         pages = Keyset("name")
         found = pages.page(Vault.objects.visible_to(person(request)).select_related("team"), request)
-        return pages.answer(VaultRead(found, many=True).data)
+        return pages.answer(VaultRead(found, many=True, context=context).data)
+
+
+class VaultDefault(PortalView):
+    scopes: ClassVar = {"PUT": "launch"}
+
+    @extend_schema(tags=["files"], summary="Make a vault your default", request=None, responses=VaultRead)
+    def put(self, request: Request, name: str) -> Response:
+        vault = vaults.visible_vault(person(request), name)
+        vaults.make_default(person(request), vault)
+        return Response(VaultRead(vault, context={"default": vault}).data)
 
 
 class VaultFolder(PortalView):

@@ -1,4 +1,4 @@
-"""Jobs over the API: judge, create, list, read and cancel."""
+"""Jobs over the API: judge, create, list, read, pause and cancel."""
 
 from __future__ import annotations
 
@@ -191,4 +191,37 @@ class JobCancel(PortalView):
     def post(self, request: Request, number: int) -> Response:
         user = person(request)
         services.cancel(job=find_job(user, number), actor=user)
+        return Response(represent(find_job(user, number)))
+
+
+class JobPause(PortalView):
+    scopes: ClassVar = {"POST": "launch"}
+
+    @extend_schema(
+        tags=["jobs"],
+        summary="Pause a job",
+        description="A running job stands still on its host within seconds, with all it holds. Its time limit goes on "
+        "counting. A 409 where it does not run.",
+        request=None,
+        responses=JobRead,
+    )
+    def post(self, request: Request, number: int) -> Response:
+        user = person(request)
+        services.pause(job=find_job(user, number), actor=user)
+        return Response(represent(find_job(user, number)))
+
+
+class JobResume(PortalView):
+    scopes: ClassVar = {"POST": "launch"}
+
+    @extend_schema(
+        tags=["jobs"],
+        summary="Resume a job",
+        description="A paused job goes on where it stood. A 409 where it does not run.",
+        request=None,
+        responses=JobRead,
+    )
+    def post(self, request: Request, number: int) -> Response:
+        user = person(request)
+        services.resume(job=find_job(user, number), actor=user)
         return Response(represent(find_job(user, number)))

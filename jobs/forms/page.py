@@ -9,12 +9,12 @@ from typing import Any
 
 from django.conf import settings
 
-from apps_catalog.launch.hints import wishes
 from apps_catalog.launch.snippets import snippets
-from apps_catalog.launch.spec import Command, Json, LaunchSpec, Submission
+from apps_catalog.launch.spec import Json, LaunchSpec, Submission
+from apps_catalog.launch.vault_types import accepts, takes_storage
 from apps_catalog.models import App, Version
 from apps_catalog.services import eula_digest, eula_missing, not_launchable, spec_of
-from jobs import services, vaults
+from jobs import services
 from jobs.forms import attachments, machines
 from jobs.forms.builder import Settings, build, problems
 from jobs.forms.conditions import as_sent
@@ -22,6 +22,7 @@ from jobs.forms.drafts import Draft, as_body, as_clock, first_command, typed_par
 from jobs.forms.panel import Panel, things_to_fix
 from jobs.models import Upload, Vault
 from jobs.placement import MachineState, machine_states
+from jobs.services import storage
 from portal.errors import NotFound
 from portal.people.models import User
 
@@ -92,14 +93,12 @@ class Page:
     @cached_property
     def vaults(self) -> list[tuple[str, str]]:
         """(value, words): the person's own vaults, their teams', and none where the app works without."""
-        takes = not self.spec.vault_types or set(self.spec.vault_types) != {NO_VAULT}
-        if not takes:
+        if not takes_storage(self.spec.vault_types):
             return []
-        own = vaults.default_vault(self.user)
-        rows = Vault.objects.visible_to(self.user).exclude(type=Vault.Type.NONE).select_related("team")
-        found = [(row.name, vault_words(row)) for row in rows]
-        found.sort(key=lambda pair: pair[0] != own.name)
-        without = NO_VAULT in self.spec.vault_types or "FILE" not in self.spec.vault_types or not found
+        own = storage.preselected(self.user, self.spec, None)
+        rows = storage.offered(self.user, self.spec)
+        found = sorted(((row.name, vault_words(row)) for row in rows), key=lambda pair: pair[0] != (own and own.name))
+        without = accepts(self.spec.vault_types, NO_VAULT) or not found
         return [*found, (NO_VAULT, "No storage")] if without else found
 
     def vault_for(self, name: str | None) -> str:
@@ -114,14 +113,9 @@ class Page:
         command = first_command(self.spec, submission.command)
         fitting = machines.fitting(self.spec, command, self.states)
         machine = machines.named(fitting, submission.machine) or machines.preferred(fitting)
-        vault = submission.vault or self._first_vault(command)
+        preselected = None if submission.vault else storage.preselected(self.user, self.spec, command)
+        vault = submission.vault or (preselected.name if preselected else "")
         return replace(draft, submission=replace(submission, machine=machine, vault=vault))
-
-    def _first_vault(self, command: Command) -> str:
-        """The vault that the app's hints wish for, where the person has it; else their default."""
-        names = [name for name, _ in self.vaults]
-        wished = wishes(self.spec, command).vault
-        return wished if wished in names else names[0] if names else ""
 
     def sent(self, draft: Draft) -> Submission:
         """What launching this draft sends: typed values, and none of what is hidden."""

@@ -93,7 +93,7 @@ def cost_words(per_hour: Decimal, nodes: int) -> str:
     """The price of all nodes."""
     if not per_hour:
         return "free of charge"
-    return f"{price(per_hour * nodes)} per hour{' for all' if nodes > 1 else ''}"
+    return f"{price(per_hour * nodes)} per hour{' for all nodes' if nodes > 1 else ''}"
 
 
 def _s(count: int) -> str:

@@ -37,6 +37,7 @@ PLACES = {
     "/nodes": "machine.nodes",
     "/vault": "vault.name",
     "/label": "job_label",
+    "/project": "job_project",
 }
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-import nh3
 from django.db.models import QuerySet
 
+from apps_catalog.help_pages import cleaned
 from jobs import services
 from jobs.jarvice import entries
 from jobs.jarvice.answers import Endpoint
@@ -54,11 +54,11 @@ def info(call: Call, user: User) -> dict[str, Any]:
     """About and help of the app, as HTML. Nothing to connect to yet, and no actions."""
     job = find_job(call, user)
     about = job.version.app.summary.strip()
-    help_html = nh3.clean(job.version.help_html).strip()
+    help_html = cleaned(job.version.help_html).strip()
     return {
         "url": None,
         "about": f"<p>{escape(about)}</p>" if about else None,
-        "help": help_html or None,
+        "help": str(help_html) or None,
         "actions": None,
         "address": None,
         "password": None,

@@ -65,7 +65,7 @@ def _whole(attempt: Attempt) -> Iterator[bytes]:
 
 
 def metrics(call: Call, user: User) -> dict[str, Any]:
-    """The last sample of each node that has one: percent of the node's cores, and kB."""
+    """The last sample, of the first node: percent of its cores, and kB. The others are not measured."""
     job = find_job(call, user)
     attempt = _attempt(job)
     series = UsageSeries.objects.filter(attempt=attempt).first() if attempt else None

@@ -22,7 +22,6 @@ from portal.people.models import User
 
 PRIORITIES = {"normal": 0, "high": 50, "highest": 100}
 NODES_MAX = 100_000
-PROJECT_MAX = 200
 SCRIPT_MAX_BYTES = 2**20
 
 
@@ -62,7 +61,6 @@ def batch(call: Call, user: User) -> dict[str, Any]:
 
 def _submit(call: Call, user: User, version: Version, command: str, parameters: Json) -> dict[str, Any]:
     machine, vault = part(call, "machine"), part(call, "vault")
-    identity = call.fields.get("identity")
     submission = Submission(
         command=command,
         parameters=parameters,
@@ -72,14 +70,14 @@ def _submit(call: Call, user: User, version: Version, command: str, parameters: 
         vault_readonly=_flag(vault.get("readonly"), "vault.readonly"),
         label=call.text("job_label"),
         walltime_s=_walltime_s(part(call, "application").get("walltime")),
-        identity=identity if isinstance(identity, dict) and identity else None,
+        identity=part(call, "identity") or None,
     )
     job = services.submit(
         owner=user,
         version=version,
         submission=submission,
         priority=_priority(call),
-        project=_project(call),
+        project=call.text("job_project").strip(),
         via="JARVICE API",
     ).job
     return {"name": job.name, "number": job.number}
@@ -148,13 +146,6 @@ def _priority(call: Call) -> int:
     if given not in PRIORITIES:
         raise malformed(f"'job_priority' must be one of {', '.join(PRIORITIES)}, and is '{given[:40]}'.")
     return PRIORITIES[given]
-
-
-def _project(call: Call) -> str:
-    project = call.text("job_project").strip()
-    if len(project) > PROJECT_MAX:
-        raise malformed(f"'job_project' must have at most {PROJECT_MAX} characters.")
-    return project
 
 
 def plain_script(text: str) -> bytes:

@@ -1,5 +1,9 @@
 """The way out to the network is called outgoing: of machine types, and in the plans of jobs that are to run yet."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from django.db import migrations, models
 
 PLANS = """
@@ -8,17 +12,17 @@ WHERE state IN ('draft', 'queued', 'running') AND plan #>> '{limits,network}' = 
 """
 
 
-def rename(apps, schema_editor, before, after):
+def rename(apps: Any, schema_editor: Any, before: str, after: str) -> None:
     apps.get_model("jobs", "MachineType").objects.filter(network=before).update(network=after)
     with schema_editor.connection.cursor() as cursor:
         cursor.execute(PLANS, (after, before))
 
 
-def forwards(apps, schema_editor):
+def forwards(apps: Any, schema_editor: Any) -> None:
     rename(apps, schema_editor, "bridge", "outgoing")
 
 
-def backwards(apps, schema_editor):
+def backwards(apps: Any, schema_editor: Any) -> None:
     rename(apps, schema_editor, "outgoing", "bridge")
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
@@ -55,6 +56,20 @@ class MachineType(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """A name leads to one machine type alone, whether it is its name or an alias. Raises ValidationError."""
+        own = [self.name, *self.aliases]
+        if twice := next((name for name in own if own.count(name) > 1), ""):
+            raise ValidationError({"aliases": f"{twice} is there twice, or is its own name. Name each alias once."})
+        others = MachineType.objects.exclude(pk=self.pk)
+        for other in others.filter(models.Q(name__in=own) | models.Q(aliases__overlap=own)):
+            for name in own:
+                if name in (other.name, *other.aliases):
+                    field = "name" if name == self.name else "aliases"
+                    raise ValidationError(
+                        {field: f"{name} already means the machine type {other.name}. Choose another."}
+                    )
 
 
 class HostQuerySet(models.QuerySet["Host"]):

@@ -18,6 +18,12 @@ VAULT_NAME = RegexValidator(
     r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,59}\Z", "Use letters, digits, dot, dash and underscore, at most 60."
 )
 
+# Also hosts without a dot, as services call each other in one compose file.
+ENDPOINT = RegexValidator(
+    r"\Ahttps?://(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?\Z",
+    "Write it like https://s3.example.org or http://minio:9000.",
+)
+
 
 class VaultQuerySet(models.QuerySet["Vault"]):
     def visible_to(self, user: User) -> VaultQuerySet:
@@ -50,7 +56,7 @@ class Vault(models.Model):
     location = models.CharField(max_length=500, blank=True, help_text="An absolute path, the same on all hosts.")
     bucket = models.CharField(max_length=100, blank=True)
     prefix = models.CharField(max_length=300, blank=True, help_text="Only objects below this are seen.")
-    endpoint = models.URLField(max_length=300, blank=True, help_text="Empty: Amazon S3.")
+    endpoint = models.CharField(max_length=300, blank=True, validators=[ENDPOINT], help_text="Empty: Amazon S3.")
     region = models.CharField(max_length=60, blank=True)
     access_key = models.CharField(max_length=200, blank=True)
     sealed_secret = models.TextField(blank=True, editable=False)  # portal.people.sealing opens it

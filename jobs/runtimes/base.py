@@ -215,6 +215,9 @@ class Runtime(Protocol):
     def usage(self, handle: Handle) -> Iterator[Usage]:
         """Samples as the engine streams them (about one a second), until the container ends."""
 
+    def written(self, handle: Handle) -> int:
+        """Bytes that it has written into its own copy of the image (a writable root); 0 for one that is gone."""
+
     def stop(self, handle: Handle, grace_s: float) -> None:
         """TERM, grace, KILL. Stopping what is gone is success."""
 

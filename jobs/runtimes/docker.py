@@ -87,18 +87,12 @@ class DockerRuntime(docker_networks.PrivateNetworks):
     def _adopt(self, spec: ContainerSpec, handle: Handle) -> Handle:
         found = self._inspect(handle)
         if found is None:
-            raise RuntimeFault(
-                f"{spec.name!r} was being removed while it was started. Start it again.",
-                code="start_refused",
-                retry=True,
-            )
+            said = f"{spec.name!r} was being removed while it was started. Start it again."
+            raise RuntimeFault(said, code="start_refused", retry=True)
         labels = found["Config"].get("Labels") or {}
         if any(labels.get(name) != value for name, value in spec.labels.items()):
-            raise RuntimeFault(
-                f"Another container, not ours by its labels, has the name {spec.name!r}. Remove or rename it.",
-                code="start_refused",
-                retry=False,
-            )
+            said = f"Another container, not ours by its labels, has the name {spec.name!r}. Remove or rename it."
+            raise RuntimeFault(said, code="start_refused", retry=False)
         handle = Handle(name=spec.name, id=found["Id"], adopted=True)
         if found["State"]["Status"] == "created":
             self._start(spec, handle)
@@ -235,6 +229,13 @@ class DockerRuntime(docker_networks.PrivateNetworks):
                 yield from usages(_blocks(self._get(handle, "stats", {"stream": 1})))
             except NotFound:
                 return
+
+    def written(self, handle: Handle) -> int:
+        with self._engine():
+            try:
+                return int(self._get(handle, "json", {"size": 1}).json().get("SizeRw") or 0)
+            except NotFound:
+                return 0
 
     def owned(self, label: str, value: str) -> list[Handle]:
         with self._engine():

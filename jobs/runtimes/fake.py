@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Literal
 
 from jobs.runtimes import references
 from jobs.runtimes.base import (
@@ -25,49 +24,11 @@ from jobs.runtimes.base import (
     Usage,
     refuse_unsound,
 )
+from jobs.runtimes.fake_programs import FakeProgram, Program, Stream, by_words
 
-Stream = Literal["stdout", "stderr"]
+__all__ = ["FakeProgram", "FakeRuntime", "Program", "by_words"]
+
 _STDOUT: Stream = "stdout"
-SSHD_LISTENS = b"Server listening on 0.0.0.0 port 2222.\n"
-
-
-@dataclass(frozen=True)
-class FakeProgram:
-    """What a container will do. `lines` come evenly over `lines_s`, else `duration_s`; bytes go to stdout."""
-
-    lines: tuple[bytes | tuple[Stream, bytes], ...] = ()
-    exit_code: int = 0
-    duration_s: float = 0.0
-    oom: bool = False
-    reason: str = ""
-    ignores_term: bool = False
-    start_fault: RuntimeFault | None = None  # raised by start, each time
-    memory_bytes: int = 8 * 2**20
-    cpu_share: float = 1.0  # CPU seconds a second
-    lines_s: float | None = None
-
-
-Program = Callable[[ContainerSpec], FakeProgram]
-
-
-def by_words(spec: ContainerSpec) -> FakeProgram:
-    """The default: true, false, echo, sleep, and sshd as nodes start it; another program prints its words and succeeds."""
-    program, *words = spec.argv
-    match program.rpartition("/")[2], words:
-        case "true", _:
-            return FakeProgram()
-        case "false", _:
-            return FakeProgram(exit_code=1)
-        case "echo", _:
-            return FakeProgram(lines=(" ".join(words).encode() + b"\n",))
-        case "sh", ["-c", script, "sh", *rest] if script.endswith('exec "$@"') and rest:
-            return by_words(replace(spec, argv=tuple(rest)))
-        case "sh", [script, *_] if script.endswith("/sshd.sh"):
-            return FakeProgram(lines=(("stderr", SSHD_LISTENS),), duration_s=3600, lines_s=0)
-        case "sleep", [seconds] if seconds.replace(".", "", 1).isdigit():
-            return FakeProgram(duration_s=float(seconds))
-        case _:
-            return FakeProgram(lines=(" ".join(spec.argv).encode() + b"\n",))
 
 
 @dataclass
@@ -126,7 +87,6 @@ class FakeRuntime:
         self._program = program
         self._gpus = gpus
         self._missing = set(missing)
-        self._saved: dict[str, bytes] = {}
         self._registries = registries
         self._sample_every_s = sample_every_s
         self._changed = threading.Condition()
@@ -135,10 +95,16 @@ class FakeRuntime:
         self._serial = 0
         self._is_away = False
         self._files = files or {}
+        self._saved: dict[str, bytes] = {}
         self.started: list[ContainerSpec] = []  # every spec that really started, in order: a test can count
         self.read: list[tuple[str, str]] = []  # every image and path that was asked for
 
     # -- what a test does to the engine -------------------------------------------------------------------------------
+
+    def keep(self, reference: str, saved: bytes) -> None:
+        """Have an image whose bytes, as `docker save` gives them, can be exported."""
+        with self._changed:
+            self._saved[reference] = saved
 
     def away(self) -> None:
         self._set_away(True)
@@ -150,11 +116,6 @@ class FakeRuntime:
         with self._changed:
             self._is_away = is_away
             self._changed.notify_all()
-
-    def keep(self, reference: str, saved: bytes) -> None:
-        """Have an image whose bytes, as `docker save` gives them, can be exported."""
-        with self._changed:
-            self._saved[reference] = saved
 
     def kill(self, name: str, code: int = 137) -> None:
         """End a container as an engine's restart does: at once, with nothing said."""
@@ -319,6 +280,12 @@ class FakeRuntime:
             yield Usage(ran_s * program.cpu_share, program.memory_bytes, program.memory_bytes, pids=1)
             with self._changed:
                 self._rest(found)
+
+    def written(self, handle: Handle) -> int:
+        with self._changed:
+            self._require_engine()
+            found = self._find(handle)
+            return found.program.written_bytes if found is not None else 0
 
     def _rest(self, container: _Container) -> None:
         left_s = min(self._sample_every_s, max(0.0, container.ends - container.now))

@@ -20,12 +20,11 @@ from jobs import vaults
 from jobs.job_values import inherited
 from jobs.models import Host, MachineType, Upload, Vault
 from jobs.placement import unfit
+from jobs.services import storage
 from jobs.services.identities import Persona, persona
 from portal.errors import PortalError
 from portal.people import account_variables
 from portal.people.models import User
-
-NO_VAULT = "NONE"
 
 
 @dataclass(frozen=True)
@@ -50,11 +49,11 @@ def resolve(
         return None, faults
     command = spec.commands.get(submission.command)
     machine = _machine(spec, command, submission.machine, faults)
-    vault = _vault(owner, spec, submission.vault, faults)
+    vault = storage.chosen(owner, spec, command, submission.vault, faults)
     if isinstance(submission.walltime_s, int) and submission.walltime_s > settings.WALLTIME_MAX_HOURS * 3600:
         said = f"must be at most {settings.WALLTIME_MAX_HOURS} hours ({settings.WALLTIME_MAX_HOURS * 3600} seconds)"
         faults.append(Fault("/walltime_s", "range", said))
-    _check_nodes(machine, submission, faults)
+    _check_nodes(machine, version, submission, faults)
     if command is not None and isinstance(submission.parameters, dict):
         if not dry_run:
             _check_files(command, submission, vault, faults)
@@ -66,7 +65,7 @@ def resolve(
     site = Site(
         image=version.image_pinned or version.image,
         machine=_size(machine, version),
-        vault=VaultMount(vault.name, vault.type, submission.vault_readonly) if vault else VaultMount("", "NONE"),
+        vault=_mount(vault, submission.vault_readonly),
         uid=who.uid,
         gid=who.gid,
         user=owner.username,
@@ -99,9 +98,15 @@ def _size(machine: MachineType, version: Version) -> MachineSize:
     )
 
 
-def _check_nodes(machine: MachineType | None, submission: Submission, faults: list[Fault]) -> None:
+def _check_nodes(machine: MachineType | None, version: Version, submission: Submission, faults: list[Fault]) -> None:
     """The machine type's own limit; the app's is judged with the rest of the definition."""
     nodes: object = submission.nodes
+    if version.runs_as_root and isinstance(nodes, int) and nodes > 1:
+        said = (
+            "An app that is granted to run as root runs on one node: its nodes could not reach one another. Take one."
+        )
+        faults.append(Fault("/nodes", "root_on_nodes", said))
+        return
     if machine is None or not isinstance(nodes, int) or nodes <= machine.nodes_max:
         return
     most = "one node" if machine.nodes_max == 1 else f"{machine.nodes_max} nodes"
@@ -129,6 +134,12 @@ def _who(
     who, wrong = persona(identity, version=version, vault=vault, vault_readonly=submission.vault_readonly)
     faults += wrong
     return who
+
+
+def _mount(vault: Vault | None, readonly: bool) -> VaultMount:
+    if vault is None:
+        return VaultMount("", "NONE")
+    return VaultMount(vault.name, vault.type, readonly)  # type: ignore[arg-type]  # the column's choices are its types
 
 
 def _texts(submission: Submission) -> list[Fault]:
@@ -180,23 +191,6 @@ def _machine(spec: LaunchSpec, command: Command | None, name: str, faults: list[
         faults.append(Fault("/machine", "machine_refused", f"This app does not run on {name}. It runs on: {names}."))
         return None
     return found
-
-
-def _vault(owner: User, spec: LaunchSpec, name: str, faults: list[Fault]) -> Vault | None:
-    """The vault by name; "" is the person's own where the app takes one; NONE is no storage."""
-    takes_storage = not spec.vault_types or set(spec.vault_types) != {NO_VAULT}
-    if name == NO_VAULT or not (name or takes_storage):
-        return None
-    if not name:
-        return vaults.default_vault(owner)
-    vault = Vault.objects.visible_to(owner).filter(name=name).first()
-    if vault is None:
-        said = f"There is no vault {name[:60]!r} among yours. Pick one from the list, or leave it empty."
-        faults.append(Fault("/vault", "unknown_vault", said))
-    elif not takes_storage:
-        said = "This app works without storage. Leave the vault empty."
-        faults.append(Fault("/vault", "vault_refused", said))
-    return None if vault is None or vault.type == Vault.Type.NONE else vault
 
 
 def _pointer(key: str) -> str:

@@ -1,4 +1,4 @@
-"""The file pages: the vaults, what is in them, and the picker that the launch form opens."""
+"""The file pages: what is in a vault, and the picker that the launch form opens."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from jobs import safe_paths, vaults
-from jobs.listing import SORTS, Entry, Listing, Sort
+from jobs.listing import LISTED_MAX, SORTS, Entry, Listing, Sort
 from jobs.models import Vault
+from jobs.vault_locations import VaultAway
+from jobs.vault_s3 import ObjectsAway, ObjectsRefused
 from jobs.views.downloads import Attachment
 from jobs.views.uploads import body_pieces, told_in_json
+from jobs.views.vaults import room_of
 from portal.errors import PortalError
 from portal.people import signed_in
 from portal.people.audit import audit
 
 PAGE = 200
-PICKED_FROM = 500
+PICKED = 200
+AWAY = (ObjectsAway, ObjectsRefused, VaultAway)
 PATTERNS_MAX = 20
 COLUMNS = (("name", "Name"), ("size", "Size"), ("time", "Changed"))
 
@@ -37,26 +41,6 @@ class Row:
     url: str
 
 
-@dataclass(frozen=True)
-class Room:
-    """How full a vault is. `quota` is None where there is no limit."""
-
-    used: int
-    quota: int | None
-
-    @property
-    def percent(self) -> int:
-        return min(100, round(100 * self.used / self.quota)) if self.quota else 0
-
-    @property
-    def short(self) -> bool:
-        return self.percent >= 90
-
-
-def room_of(vault: Vault) -> Room:
-    return Room(vaults.fresh_usage(vault), vaults.quota_bytes(vault))
-
-
 def below(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
@@ -68,27 +52,24 @@ def address(vault: Vault, view: str = "files", **query: object) -> str:
 
 
 @require_safe
-def all_vaults(request: HttpRequest) -> HttpResponse:
-    """The person's vaults and their teams', with how full they are. The first visit makes the first vault."""
-    user = signed_in(request)
-    vaults.default_vault(user)
-    seen = sorted(Vault.objects.visible_to(user).select_related("team"), key=lambda vault: vault.team is not None)
-    shown = [(vault, room_of(vault) if vault.type == Vault.Type.FILE else None) for vault in seen]
-    return render(request, "jobs/files_vaults.html", {"vaults": shown})
-
-
-@require_safe
 def folder(request: HttpRequest, vault: str) -> HttpResponse:
     """A folder of a vault: `?path=`, `search`, `sort` and `page`."""
     here = vaults.visible_vault(signed_in(request), vault)
     search, sort = request.GET.get("search", "")[:200], _sort(request)
     number = _page(request)
     offset = (number - 1) * PAGE
-    listing = vaults.list_folder(here, request.GET.get("path", ""), search=search, sort=sort, offset=offset, limit=PAGE)
+    asked_path = request.GET.get("path", "")
+    try:
+        listing = vaults.list_folder(here, asked_path, search=search, sort=sort, offset=offset, limit=PAGE)
+    except AWAY as fault:
+        again = request.get_full_path()
+        return render(
+            request, "jobs/files_away.html", {"vault": here, "fault": fault, "again": again}, status=fault.status
+        )
     asked = {"path": listing.path, "search": search, "sort": sort if sort != "name" else ""}
     shown = {
         "vault": here,
-        "room": room_of(here),
+        "room": room_of(here).room,
         "listing": listing,
         "rows": _rows(here, listing),
         "crumbs": _crumbs(here, listing.path),
@@ -148,17 +129,21 @@ def download(request: HttpRequest, vault: str) -> Attachment:
 
 @require_safe
 def pick(request: HttpRequest, vault: str) -> HttpResponse:
-    """One folder as a list to choose from: `?path=`, `filter` (shell patterns with | between), `search`, `sort`."""
+    """A page of a folder to choose from: `?path=`, `filter` (shell patterns with | between), `search`, `sort`, `offset`."""
     here = vaults.visible_vault(signed_in(request), vault)
     patterns = [one.strip()[:200] for one in request.GET.get("filter", "").split("|") if one.strip()][:PATTERNS_MAX]
+    asked = request.GET.get("offset", "")
+    offset = min(int(asked), LISTED_MAX) if asked.isdecimal() and len(asked) < 9 else 0
     listing = vaults.list_folder(
         here,
         request.GET.get("path", ""),
         patterns=patterns,
         search=request.GET.get("search", "")[:200],
         sort=_sort(request),
-        limit=PICKED_FROM,
+        offset=offset,
+        limit=PICKED,
     )
+    end = offset + len(listing.entries)
     names = listing.path.split("/") if listing.path else []
     shown = {
         "vault": here,
@@ -166,6 +151,9 @@ def pick(request: HttpRequest, vault: str) -> HttpResponse:
         "rows": _rows(here, listing),
         "crumbs": [(name, "/".join(names[: number + 1])) for number, name in enumerate(names)],
         "above": "/".join(names[:-1]),
+        "offset": offset,
+        "end": end,
+        "more": end if end < listing.total and listing.entries else None,
         "patterns": patterns,
         "searched": bool(request.GET.get("search")),
     }
@@ -335,7 +323,6 @@ def _ask(
 
 
 urls: list[URLPattern] = [
-    path("files/", all_vaults, name="vaults"),
     path("files/<str:vault>/", folder, name="files"),
     path("files/<str:vault>/download/", download, name="files-download"),
     path("files/<str:vault>/pick/", pick, name="picker"),

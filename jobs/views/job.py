@@ -69,6 +69,7 @@ def _shown(request: HttpRequest, number: int, tab: str) -> dict[str, Any]:
         "waiting": job.state == JobState.QUEUED,
         "stopping": bool(job.cancel_requested_at and not job.terminal),
         "may_cancel": changes and not job.terminal and not job.cancel_requested_at,
+        "may_pause": changes and job.state == JobState.RUNNING and not job.cancel_requested_at,
         "may_share": changes,
         "teams": list(user.teams.all()) if changes else [],
         "result_count": Result.objects.filter(job=job).count() if job.terminal else 0,
@@ -164,6 +165,20 @@ def cancel(request: HttpRequest, number: int) -> HttpResponse:
 
 
 @require_POST
+def pause(request: HttpRequest, number: int) -> HttpResponse:
+    services.pause(job=find_job(request, number), actor=signed_in(request))
+    messages.success(request, f"Job {number} is paused.")
+    return redirect("jobs:job", number)
+
+
+@require_POST
+def resume(request: HttpRequest, number: int) -> HttpResponse:
+    services.resume(job=find_job(request, number), actor=signed_in(request))
+    messages.success(request, f"Job {number} goes on.")
+    return redirect("jobs:job", number)
+
+
+@require_POST
 def rerun(request: HttpRequest, number: int) -> HttpResponse:
     made = services.rerun(job=find_job(request, number), actor=signed_in(request))
     messages.success(request, f"Job {made.number} runs job {number} again with the same inputs.")
@@ -189,6 +204,8 @@ urls: list[URLPattern] = [
     path("jobs/<int:number>/inputs/", inputs, name="job-inputs"),
     path("jobs/<int:number>/results/", results, name="job-results"),
     path("jobs/<int:number>/cancel/", cancel, name="job-cancel"),
+    path("jobs/<int:number>/pause/", pause, name="job-pause"),
+    path("jobs/<int:number>/resume/", resume, name="job-resume"),
     path("jobs/<int:number>/rerun/", rerun, name="job-rerun"),
     path("jobs/<int:number>/share/", share, name="job-share"),
 ]

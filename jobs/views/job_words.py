@@ -73,6 +73,9 @@ def _running(job: Job, attempt: Attempt | None) -> str:
         return f"Waiting for another try. {reason}".strip() if reason else "Waiting for another try."
     if attempt.state == AttemptState.STARTING:
         return f"Starting on host {attempt.host.name}."
+    if job.paused:
+        held = "It keeps its memory and its slot, and its time limit goes on counting."
+        return f"Paused on host {attempt.host.name}. {held} Resume lets it go on."
     return f"Running on host {attempt.host.name}."
 
 

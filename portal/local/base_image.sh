@@ -1,7 +1,8 @@
 #!/bin/sh
 # The image slipway-python:bookworm: Debian's python3 on a minimal base, made from packages, without a registry.
 #   base_image.sh [STATE_DIR]      does nothing where the image is there; STATE_DIR gets base_image.log
-# Environment: BASE_IMAGE (another tag), BASE_IMAGE_PACKAGES (more packages in it, with commas), DOCKER_HOST, TMPDIR (needs 250 MB), DEBIAN_MIRROR (else the machine's own), DEMO_INSTALL=0 forbids installing.
+# Environment: DOCKER_HOST, TMPDIR (needs 250 MB), DEBIAN_MIRROR (else the machine's own), DEMO_INSTALL=0 forbids installing,
+#   BASE_IMAGE (another tag), BASE_IMAGE_PACKAGES (more packages in it, parted by commas).
 # Exit codes: 0 done, 1 it failed, 3 installing is needed but forbidden.
 set -eu
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin

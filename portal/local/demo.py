@@ -111,6 +111,7 @@ class Demo:
         self.env |= {"PUBLIC_URL": url, "SLIPWAY_STATE": str(self.state), "PYTHONUNBUFFERED": "1"}
         self.env.setdefault("DEBUG", "1" if self.develop else "0")
         self.env.setdefault("JARVICE_API", "1")
+        self.env.setdefault("PRICE_UNIT", "EUR")
         return url
 
     # ---- The parts

@@ -38,6 +38,7 @@ ensure_chromium
 say "Docker Engine $(portal/local/docker.sh ensure "$state")"
 portal/local/base_image.sh "$state"
 examples/build.sh >/dev/null
+tests/images/ssh.sh "$state"
 "${MAKE:-make}" --no-print-directory check
 say "Tests with containers, a browser, faults and the API's own description ..."
 .venv/bin/python -m pytest -q -m "docker or browser or faults or openapi" </dev/null

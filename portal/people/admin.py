@@ -98,12 +98,17 @@ class AccountVariableForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         strip=False,
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
-        help_text="It is not shown again. Leave it empty to keep the one that is set.",
+        help_text="It is not shown again.",
     )
 
     class Meta:
         model = AccountVariable
         fields = ("user", "team", "name")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.fields["value"].help_text = "It is not shown again. Leave it empty to keep the one that is set."
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

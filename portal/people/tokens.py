@@ -28,6 +28,8 @@ def issue(
     """A new token of `user` and its text, which is never to be had again. `days` None: it never expires."""
     if not scopes:
         raise Invalid("A token needs at least one scope. Choose what it may do.")
+    if "jarvice" in scopes and not settings.JARVICE_API:
+        raise Invalid("The scope 'jarvice' is for the JARVICE API, which is not open here. Ask an administrator.")
     if beyond := sorted(set(scopes) - set(scopes_for(user))):
         raise Forbidden(f"You may not make a token with the scope '{beyond[0]}': your account lacks that role.")
     expires_at = None if days is None else timezone.now() + timedelta(days=days)

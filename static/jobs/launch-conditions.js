@@ -48,7 +48,17 @@ function nameRuled(form) {
   }
 }
 
+/** The heading of a group is there as long as a field of it is. */
+function settleHeading(heading) {
+  let any = false;
+  for (let next = heading.nextElementSibling; next && !next.matches(".lf-group"); next = next.nextElementSibling) {
+    any ||= next.matches("[data-field]:not([data-absent])");
+  }
+  heading.hidden = !any;
+}
+
 function count(root) {
+  root.querySelectorAll(".lf-group").forEach(settleHeading);
   for (const section of root.querySelectorAll("[data-fields]")) {
     const shown = section.querySelectorAll("[data-field]:not([data-absent])").length;
     section.hidden = shown === 0;

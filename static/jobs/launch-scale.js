@@ -38,7 +38,7 @@ function shareWords(machine, nodes) {
 
 function costWords(machine, nodes, unit) {
   if (!Number(machine.price)) return "free of charge";
-  return `${price(machine.price, nodes, unit)} per hour${nodes > 1 ? " for all" : ""}`;
+  return `${price(machine.price, nodes, unit)} per hour${nodes > 1 ? " for all nodes" : ""}`;
 }
 
 function readMachine(form) {

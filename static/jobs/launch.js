@@ -7,6 +7,20 @@ const panel = document.getElementById("panel");
 const touched = new Set();
 let faults = new Map();
 
+// What appears under a pressed button moves what is being clicked, and the click is lost: it waits until the release.
+let pressed = false;
+const waiting = [];
+
+function whenReleased(work) {
+  if (pressed) waiting.push(work);
+  else work();
+}
+
+function released() {
+  pressed = false;
+  setTimeout(() => waiting.splice(0).forEach((work) => work())); // after the click
+}
+
 const nameOf = (element) => element.closest?.("[data-field]")?.dataset.field;
 
 function readFaults() {
@@ -57,7 +71,7 @@ function touch(event) {
   const name = nameOf(event.target);
   if (!name) return;
   touched.add(name);
-  if (event.type === "focusout") mark(event.target.closest("[data-field]"));
+  if (event.type === "focusout") whenReleased(() => mark(event.target.closest("[data-field]")));
 }
 
 /** Shows and focuses a field, opening what it is folded in. */
@@ -110,8 +124,11 @@ if (form) {
   panel.addEventListener("htmx:beforeSwap", keepFolds);
   panel.addEventListener("htmx:afterSwap", () => {
     readFaults();
-    markAll();
+    whenReleased(markAll);
   });
+  document.addEventListener("pointerdown", () => { pressed = true; }, true);
+  for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, released, true);
+  window.addEventListener("blur", released);
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("[data-goto]");
     if (!link) return;

@@ -1,6 +1,9 @@
 // The file picker: a button with data-picker="#field" opens it over the vault that its form has chosen, and the path
-// that is chosen goes into the field. One folder at a time; all of it works from the search field by keyboard.
+// that is chosen goes into the field. One folder at a time; all of it works from the search field by keyboard. A large
+// folder comes page by page as one goes down, so that the page never holds more of it than was looked at.
 import { csrfToken, icon, toast } from "../portal/portal.js";
+
+const NEAR_PX = 400; // from the end of the list, where the next page is fetched
 
 const SORTS = [["name", "Name"], ["-time", "Newest first"], ["-size", "Largest first"], ["size", "Smallest first"], ["time", "Oldest first"]];
 
@@ -48,6 +51,7 @@ class Picker {
     this.search.addEventListener("input", () => this.later());
     this.search.addEventListener("keydown", (event) => this.key(event));
     this.body.addEventListener("click", (event) => this.clicked(event));
+    this.body.addEventListener("scroll", () => this.scrolled(), { capture: true, passive: true });
     this.body.addEventListener("dblclick", (event) => this.act(event.target.closest("[role=option][data-choose]")));
     this.dialog.addEventListener("close", () => {
       clearTimeout(this.timer);
@@ -71,16 +75,56 @@ class Picker {
     this.timer = setTimeout(() => this.load(this.path), 180);
   }
 
+  ask(path, offset) {
+    const query = new URLSearchParams({ path, sort: this.sort.value });
+    if (this.search.value) query.set("search", this.search.value);
+    if (this.filter) query.set("filter", this.filter);
+    if (offset) query.set("offset", offset);
+    return fetch(`/files/${encodeURIComponent(this.vault)}/pick/?${query}`, { headers: { "HX-Request": "true", "X-CSRFToken": csrfToken() } });
+  }
+
+  get list() {
+    return this.body.querySelector(".picker-list");
+  }
+
+  scrolled() {
+    const list = this.list;
+    if (list && list.scrollTop + list.clientHeight > list.scrollHeight - NEAR_PX) this.fetchMore();
+  }
+
+  // The next page below what is listed; one at a time, and nothing where the folder, search or order has changed since.
+  fetchMore() {
+    const list = this.list;
+    if (!this.stale && list?.dataset.more && !this.more) {
+      this.more = this.append(list, this.turn).finally(() => { this.more = null; });
+    }
+    return this.more;
+  }
+
+  async append(list, turn) {
+    try {
+      const answer = await this.ask(this.path, list.dataset.more);
+      const text = await answer.text();
+      if (turn !== this.turn || !answer.ok || answer.redirected) return;
+      const page = new DOMParser().parseFromString(text, "text/html");
+      const next = page.querySelector(".picker-list");
+      list.append(...next.children);
+      if (next.dataset.more) list.dataset.more = next.dataset.more;
+      else delete list.dataset.more;
+      this.body.querySelector("[data-note]").replaceWith(page.querySelector("[data-note]"));
+    } catch {
+      // What is listed stays; going down asks again.
+    }
+  }
+
   async load(path, { orTop = false, mark = "" } = {}) {
     const turn = ++this.turn;
     clearTimeout(this.timer);
     this.stale = true;
-    const query = new URLSearchParams({ path, sort: this.sort.value });
-    if (this.search.value) query.set("search", this.search.value);
-    if (this.filter) query.set("filter", this.filter);
+    this.more = null;
     let answer;
     try {
-      answer = await fetch(`/files/${encodeURIComponent(this.vault)}/pick/?${query}`, { headers: { "HX-Request": "true", "X-CSRFToken": csrfToken() } });
+      answer = await this.ask(path, 0);
       if (turn !== this.turn) return;
       if (!answer.ok && orTop && path) return this.load("");
       const text = await answer.text();
@@ -141,6 +185,12 @@ class Picker {
     if (!this.stale) this.act(this.active);
   }
 
+  async down(to) {
+    if (to >= this.options().length) await this.fetchMore();
+    const options = this.options();
+    this.mark(options[Math.min(to, options.length - 1)]);
+  }
+
   key(event) {
     const options = this.options();
     const at = options.indexOf(this.active);
@@ -148,7 +198,8 @@ class Picker {
     const moves = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + 10, PageUp: at - 10 };
     if (event.key in moves) {
       event.preventDefault();
-      this.mark(options[Math.min(Math.max(moves[event.key], 0), options.length - 1)]);
+      if (moves[event.key] > at) this.down(moves[event.key]);
+      else this.mark(options[Math.max(moves[event.key], 0)]);
     } else if (event.key === "Enter") {
       event.preventDefault();
       this.enter();

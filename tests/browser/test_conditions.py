@@ -52,7 +52,7 @@ def ada(db: None) -> User:
 def settled(page: Page) -> None:
     """Past the pause after typing, and the panel's answer is here."""
     page.wait_for_timeout(400)
-    page.wait_for_load_state("networkidle")
+    expect(page.locator("#panel.htmx-request")).to_have_count(0)
 
 
 def demanded(spec: LaunchSpec, key: str, flags: dict[str, bool]) -> set[str]:
@@ -111,6 +111,7 @@ def test_fields_come_and_go_and_keep_their_values(visit: Visit, ada: User) -> No
     page.get_by_label("Make a mesh").check()
     expect(cells).to_have_value("many")
     expect(page.get_by_label("Refine")).not_to_be_checked()
+    settled(page)  # while it asks, the panel is paler
     assert serious_faults(page) == []
 
 

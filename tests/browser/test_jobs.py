@@ -144,9 +144,22 @@ def test_every_page_is_fit_for_everyone(owner: User, visit: Visit, width: int, d
         "env": {"A": "b"},
         "image": "sha256:" + "0" * 64,
         "mounts": [],
-        "files": [],
+        "files": [{"path": "/etc/JARVICE/jobenv.sh", "text": "A=1\n", "late": True}],
+        "variables": [{"name": "A", "value": "%JOBNAME%", "authored": True}, {"name": "B", "account": True}],
+        "uid": 505,
+        "gid": 505,
+        "workdir": "/home/nimbix",
+        "limits": {
+            "cores": 2,
+            "memory_mib": 512,
+            "gpus": 1,
+            "pids": 9,
+            "disk_mib": 9,
+            "walltime_s": 60,
+            "network": "none",
+        },
     }
-    job = make_job(owner, state=JobState.SUCCEEDED, plan=plan, label="a label that is quite long " * 3)
+    job = make_job(owner, state=JobState.SUCCEEDED, plan=plan, nodes=2, label="a label that is quite long " * 3)
     attempt = Attempt.objects.get(task__job=job)
     UsageSeries.objects.create(attempt=attempt, points=[[5 * n, n % 90, 2**20 * n, 2] for n in range(60)])
     write(attempt, b"hello\n")

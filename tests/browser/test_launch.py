@@ -70,6 +70,17 @@ def test_only_touched_fields_complain(visit: Visit, ada: User) -> None:
     expect(field(page, "p:-case")).to_contain_text("Must be filled in.")
 
 
+def test_a_complaint_that_appears_takes_no_click_away(visit: Visit, ada: User) -> None:
+    page = visit(ada, URL + "?p.-case=x")
+    unfold(page)
+    page.get_by_label("Ratio").fill("7")
+    settled(page)
+    # Leaving the field makes its complaint appear, which moves all below it while the button is down.
+    page.get_by_label("Verbose").uncheck()
+    expect(field(page, "p:ratio")).to_contain_text("Must be at most 1.")
+    expect(page.get_by_label("Verbose")).not_to_be_checked()
+
+
 def test_slider_and_box_move_together(visit: Visit, ada: User) -> None:
     page = visit(ada, URL)
     slider, box = (

@@ -63,7 +63,7 @@ def test_the_slider_counts_cores_and_sends_nodes(visit: Visit, ada: User) -> Non
     expect(slider).to_have_attribute("aria-valuetext", "16 cores")
     assert sent(page) == "2"
     expect(page.locator("[data-scale-size]")).to_have_text("2 nodes, 16 cores, 64 GiB RAM, 0 GPUs")
-    expect(page.locator("[data-scale-cost]")).to_have_text("0.25 EUR per hour for all")
+    expect(page.locator("[data-scale-cost]")).to_have_text("0.25 EUR per hour for all nodes")
     box.fill("17")
     assert sent(page) == "3"
     box.blur()
@@ -72,6 +72,8 @@ def test_the_slider_counts_cores_and_sends_nodes(visit: Visit, ada: User) -> Non
     expect(page.locator("#panel")).to_contain_text("Nodes: Write a whole number of nodes")
     box.blur()
     expect(page.locator("#nodes-error")).to_contain_text("Write a whole number of nodes")
+    page.wait_for_timeout(400)
+    expect(page.locator("#panel.htmx-request")).to_have_count(0)  # while it asks, the panel is paler
     assert serious_faults(page) == []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -202,13 +201,13 @@ def test_last_lines_are_those_of_the_whole_wherever_pieces_end(owner: User, sett
         [b"x" * 40_000, b"\n", b"y" * 40_000, b"\nend\n"],
         [f"{n}\n".encode() for n in range(40)],
     ]
-    for pieces, lines in itertools.product(logs_, (1, 2, 3, 5, 100)):
-        job = make_job(owner, state=JobState.SUCCEEDED)
-        attempt = written(job, *pieces)
+    for pieces in logs_:
+        attempt = written(make_job(owner, state=JobState.SUCCEEDED), *pieces)
         if packed:
             logs.close(attempt)
             attempt.refresh_from_db()
-        assert log_tails.last_lines(attempt, lines) == plain(pieces, lines), (pieces, lines)
+        for lines in (1, 2, 3, 5, 100):
+            assert log_tails.last_lines(attempt, lines) == plain(pieces, lines), (pieces, lines)
 
 
 def test_only_the_end_of_a_long_log_is_read(owner: User) -> None:

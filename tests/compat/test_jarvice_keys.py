@@ -12,6 +12,7 @@ from django.utils import timezone
 from jobs.jarvice.urls import ENDPOINTS
 from jobs.models import Job
 from jobs.states import JobState
+from portal.errors import Invalid
 from portal.people import tokens
 from portal.people.models import SCOPES, ApiToken, AuditEvent, User
 from tests.compat.conftest import client_of, key_of
@@ -30,7 +31,7 @@ def test_nobody_and_a_cookie_alone_are_401(owner: User, client: Client, endpoint
     cookies = {name: morsel.value for name, morsel in client.cookies.items()}
     for nobody in (JarviceClient(), JarviceClient(cookies=cookies)):
         for shape in ("get", *BODIES):
-            assert "apikey" in nobody.shaped(shape).error(endpoint, 401)  # type: ignore[arg-type]  # mypy widens it
+            assert "apikey" in nobody.shaped(shape).error(endpoint, 401)
     assert not AuditEvent.objects.filter(action="jarvice.failed").exists()
 
 
@@ -201,3 +202,5 @@ def test_the_scope_is_offered_only_where_the_door_is_open(owner: User, settings:
     assert "jarvice" not in tokens.scopes_for(owner)
     assert b'value="jarvice"' not in client.get("/account/tokens/").content
     assert "jarvice" in SCOPES
+    with pytest.raises(Invalid, match="not open here"):
+        tokens.issue(user=owner, name="x", scopes=["jarvice"])

@@ -1,4 +1,4 @@
-"""One submission through three doors is one plan: the service, REST v1, and JARVICE."""
+"""One submission is one plan whatever door it comes through: every key by form, REST v1 and JARVICE, in every shape."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import pytest
 from django.test import Client
 
 from apps_catalog.launch.spec import Submission
+from apps_catalog.models import Version
 from jobs import services, vaults
 from jobs.models import Job
 from portal.people.models import User
 from tests.compat.jarvice_client import JarviceClient
 from tests.factories import make_app, make_machine, make_vault, make_version
+from tests.jobs import every_key
+from tests.jobs.test_one_plan import LABEL, by_form, by_rest, version  # noqa: F401  the same definition, ready to launch
 from tests.portal.test_api import bearer
 
 
@@ -74,10 +77,10 @@ TEXTS: dict[str, Any] = TYPED | {
 @pytest.mark.parametrize("shape", ["json", "bare", "as-form", "fields", "query"])
 def test_three_doors_make_one_plan(theirs: JarviceClient, owner: User, folders: Path, shape: Any) -> None:
     make_machine("n1", aliases=["n3"])
-    version = make_version(make_app(slug="every"), definition=DEFINITION)
+    every = make_version(make_app(slug="every"), definition=DEFINITION)
     vaults.save_file(make_vault(owner, name="home"), "in.csv", [b"1"])
     asked = Submission("run", TYPED, machine="n1", vault="home", label="mine", walltime_s=600)
-    services.submit(owner=owner, version=version, submission=asked)
+    services.submit(owner=owner, version=every, submission=asked)
     body = {
         "app": "every",
         "parameters": TYPED,
@@ -99,6 +102,29 @@ def test_three_doors_make_one_plan(theirs: JarviceClient, owner: User, folders: 
     plans = Job.objects.values_list("plan_digest", flat=True)
     assert len(plans) == 3
     assert len(set(plans)) == 1
+
+
+def test_a_definition_with_every_key_has_one_plan_by_form_rest_and_jarvice(
+    theirs: JarviceClient,
+    owner: User,
+    folders: Path,
+    version: Version,  # noqa: F811
+) -> None:
+    form, rest = by_form(owner, version), by_rest(owner, version)
+    values = every_key.values()
+    values["mesh"] = base64.b64encode(every_key.UPLOAD).decode()
+    values["file"] = f"/data/{every_key.VAULT_FILE}"
+    answer = theirs.shaped("as-form", double=True).json(
+        "submit",
+        app="every-key",
+        application={"command": "every", "parameters": values},
+        machine={"type": "n3", "nodes": 2},
+        vault={"name": "cases"},
+        job_label=LABEL,
+    )
+    job = Job.objects.get(number=answer["number"])
+    assert job.plan == form.plan == rest.plan
+    assert job.plan_digest == form.plan_digest == rest.plan_digest
 
 
 def test_a_script_sent_plain_or_as_base64_is_one_plan_but_for_its_upload(theirs: JarviceClient, folders: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from apps_catalog.models import App, Version
 from jobs import services, vaults
@@ -205,8 +206,10 @@ BAD: list[tuple[str, dict[str, Any], int, str]] = [
     ("long walltime", application(walltime="9000:00:00"), 400, "at most"),
     ("priority", {"job_priority": "urgent"}, 400, "'job_priority' must be one of normal, high, highest"),
     ("label", {"job_label": "x" * 300}, 400, "job_label: must have at most 200 characters"),
-    ("project", {"job_project": "x" * 300}, 400, "'job_project' must have at most 200 characters"),
+    ("project", {"job_project": "x" * 300}, 400, "job_project: must have at most 200 characters"),
     ("label's type", {"job_label": ["x"]}, 400, "'job_label' must be a text."),
+    ("identity", {"identity": "root"}, 400, "'identity' must be a JSON object."),
+    ("root", {"identity": {"username": "x", "uid": 0, "gid": 0}}, 400, "identity.uid"),
     ("hpc", {"hpc": {"hpc_job_script": "x"}}, 400, "Send the script to /jarvice/batch"),
 ]
 
@@ -336,3 +339,16 @@ def test_a_submission_is_read_alike_whatever_the_key_order(theirs: JarviceClient
     answers = [theirs.ask("POST", "/api/jarvice/submit", text.encode()) for text in texts]
     assert [answer.status_code for answer in answers] == [200] * 3
     assert len(set(Job.objects.values_list("plan_digest", flat=True))) == 1
+
+
+def test_pages_show_a_job_of_a_script(theirs: JarviceClient, version: Version, owner: User, curator: User) -> None:
+    job = batch(theirs)
+    for person, addresses in (
+        (owner, ("/jobs/", f"/jobs/{job.number}/", "/")),
+        (curator, ("/curate/", f"/curate/apps/jarvice-batch/{job.version.label}/", "/")),
+    ):
+        client = Client()
+        client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+        for address in addresses:
+            assert client.get(address).status_code == 200, address
+        assert b"JARVICE batch" not in client.get("/").content

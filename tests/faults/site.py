@@ -210,6 +210,8 @@ class Site:
                 process.kill()
         for handle in self.containers():
             self.runtime.remove(handle)
+        for name in self.networks():
+            self.runtime.remove_network(name)
 
     # -- jobs ---------------------------------------------------------------------------------------------------------
 
@@ -246,10 +248,13 @@ class Site:
     def containers(self) -> list[Handle]:
         return self.runtime.owned(INSTALLATION_LABEL, self.installation)
 
+    def networks(self) -> list[str]:
+        return self.runtime.owned_networks(INSTALLATION_LABEL, self.installation)
+
     # -- what must hold after every fault -----------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Every job ended, nothing open, no container or folder of ours left, counters back at zero."""
+        """Every job ended, nothing open, no container, network or folder of ours left, counters back at zero."""
         active = Job.objects.exclude(state__in=JOB_TERMINAL)
         eventually(lambda: not active.exists(), 40, f"The end of all jobs ({list(active.values('number', 'state'))})")
         assert not Task.objects.filter(state__in=TASK_OPEN).exists()
@@ -257,6 +262,7 @@ class Site:
         for load in OwnerLoad.objects.all():
             assert (load.queued, load.running) == (0, 0), load
         eventually(lambda: not self.containers(), 20, "The removal of containers")
+        eventually(lambda: not self.networks(), 10, "The removal of networks")
         eventually(lambda: not list(self.root.glob("work/*/slipway-*")), 10, "The removal of work folders")
 
 

@@ -34,7 +34,8 @@ class ObjectStore:
     def _client(self) -> S3Client:
         config = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 2})
         session = boto3.session.Session(aws_access_key_id=KEY, aws_secret_access_key=SECRET, region_name="us-east-1")
-        return session.client("s3", endpoint_url=self.endpoint, config=config)
+        made: S3Client = session.client("s3", endpoint_url=self.endpoint, config=config)
+        return made
 
     def stop(self) -> None:
         self._server.stop()

@@ -152,7 +152,13 @@ def test_ten_thousand_files_come_in_pages(page: Client, vault: Vault) -> None:
     assert first.count("<tr>") == 201
     assert "9,801 to 10,000 of 10,000" in said(page.get(at("files", page="50")))
     assert "file-09999" in said(page.get(at("files", search="9999")))
-    assert "The first 500 of 10,000." in said(page.get(at("picker")))
+    assert "The first 200 of 10,000." in said(page.get(at("picker")))
+    last = said(page.get(at("picker", offset="9800")))
+    assert "10,000 entries" in last
+    assert last.count('role="option"') == 200
+    assert "picker-10000" in last
+    for odd in ("-1", "x", "99999999999", "20000"):
+        assert page.get(at("picker", offset=odd)).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,10 @@ def test_every_letter_is_as_likely_as_the_others(owner: User) -> None:
 
 
 @in_threads
-def test_a_key_works_while_the_job_runs_and_never_after(owner: User, start: Start) -> None:
+def test_a_key_works_while_the_job_runs_and_never_after(
+    owner: User, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
     specs, files, runtime = seen(duration_s=1.5)
     version = wanting_a_key()
     version.app.created_by = owner
@@ -94,7 +97,7 @@ def test_a_key_works_while_the_job_runs_and_never_after(owner: User, start: Star
     assert timezone.now() + timedelta(seconds=job.walltime_s) < token.expires_at < most
     assert ended(job).state == JobState.SUCCEEDED
     assert ApiToken.objects.presented(text) is None
-    assert text not in everything_stored() + whole_log(Attempt.objects.get()).decode()
+    assert text not in everything_stored() + whole_log(Attempt.objects.get()).decode() + caplog.text
     assert [e.action for e in AuditEvent.objects.filter(action__startswith="token").order_by("id")] == [
         "token.created",
         "token.revoked",

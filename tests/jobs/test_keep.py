@@ -16,7 +16,7 @@ from jobs.models import Attempt, Host, Installation, Job, OwnerLoad, Result
 from jobs.runtimes.base import ContainerSpec
 from jobs.runtimes.fake import FakeProgram, FakeRuntime
 from jobs.states import AttemptState, JobState, TaskState
-from portal.people.models import User
+from portal.people.models import ApiToken, User
 from tests.factories import make_host, make_job, make_machine, make_result
 
 pytestmark = pytest.mark.django_db
@@ -96,8 +96,11 @@ def test_retention_takes_files_and_logs_and_leaves_the_job_and_the_counters(
     long_ago = timezone.now() - timedelta(days=settings.KEEP_DAYS + 1)
     Job.objects.filter(pk=jobs[0].pk).update(finished_at=long_ago)
     stored = Result.objects.get(job=jobs[0]).stored
+    for job in jobs:
+        ApiToken.objects.create(user=owner, name="key", prefix="slw_", hash=f"{job.pk:064}", job_number=job.pk)
     assert keep.purge_old_jobs() == 1
     assert keep.purge_old_jobs() == 0
+    assert ApiToken.objects.count() == 1
     assert not default_storage.exists(stored)
     assert list(Result.objects.values_list("job", flat=True)) == [jobs[1].pk]
     assert Attempt.objects.get(task__job=jobs[0]).log_state == Attempt.LogState.GONE

@@ -104,7 +104,7 @@ def test_a_total_is_in_hundredths_and_never_rounded_to_nothing(settings: Any) ->
     assert prices.total(Decimal("12.345")) == "12.35 EUR"
     assert prices.total(Decimal("0.0001")) == "less than 0.01 EUR"
     assert prices.total(Decimal(0)) == "0.00 EUR"
-    assert cost_words(Decimal("0.125"), 3) == "0.375 EUR per hour for all"
+    assert cost_words(Decimal("0.125"), 3) == "0.375 EUR per hour for all nodes"
     assert cost_words(Decimal(0), 3) == "free of charge"
 
 
@@ -172,7 +172,7 @@ def test_the_estimate_counts_nodes_and_hours(client: Client, settings: Any) -> N
     data = {"command": "throw", "machine": "n4", "vault": "NONE", "p:darts": "100", "nodes": "3", "walltime": "02:00"}
     text = client.post(f"{URL}preview/", data).content.decode()
     assert "3.00 EUR" in text
-    assert "1.50 EUR per hour for all for at most 2 h" in text
+    assert "1.50 EUR per hour for all nodes, for at most 2 h" in text
     free = client.post(f"{URL}preview/", data | {"machine": "g1", "nodes": "1"}).content.decode()
     assert "Free of charge" in free
 

@@ -140,3 +140,24 @@ def test_an_empty_log_is_empty(attempt: Attempt) -> None:
     logs.close(attempt)
     piece = logs.read(attempt, 0)
     assert (piece.data, piece.total, piece.closed) == (b"", 0, False)
+
+
+def test_the_opening_is_written_once_by_whoever_comes_first(attempt: Attempt) -> None:
+    killed = logs.LogWriter(attempt)
+    killed.begin(b"opening\n")  # and never written
+    first = logs.LogWriter(attempt)
+    first.begin(b"opening\n")
+    assert (first.since, first.total) == ("", 8)
+    first.flush(force=True)
+    second = logs.LogWriter(attempt)
+    second.begin(b"opening\n")
+    assert second.since == ""  # none of the program's lines is kept: it follows from the start
+    second.add(line(1, b"a\n"))
+    second.flush(force=True)
+    third = logs.LogWriter(attempt)
+    third.begin(b"opening\n")
+    for item in (line(1, b"a\n"), line(2, b"b\n")):
+        third.add(item)
+    third.flush(force=True)
+    assert whole(attempt) == b"opening\na\nb\n"
+    assert attempt.log_bytes == 12

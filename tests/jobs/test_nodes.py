@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import stat
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key, load_ssh_public_key
 
-from jobs import node_keys, nodes
+from apps_catalog.launch.spec import Submission
+from jobs import node_keys, nodes, services
 from jobs.models import JobEvent, MachineType
 from jobs.nodes import Nodes
 from jobs.runtimes.base import ContainerSpec, RuntimeFault, Tmpfs
-from jobs.runtimes.fake import FakeProgram, FakeRuntime, by_words
+from jobs.runtimes.fake import FakeProgram, FakeRuntime, Program, by_words
 from jobs.slots import Slots
 from jobs.states import FailureClass, JobState
 from portal.people.models import User
 from tests.apps_catalog.launch.generate import launch as make_launch
 from tests.apps_catalog.launch.generate import read, site
-from tests.factories import DEFINITION, make_machine
-from tests.jobs.test_slots import Start, ended, launch, running, start
-
-__all__ = ["start"]  # a fixture
+from tests.factories import DEFINITION, make_machine, make_version
+from tests.jobs.workers import Start, ended, launch, running
 
 ALONE = ContainerSpec(
     "slipway-test-1-run-0-1",
@@ -113,7 +114,7 @@ def test_keys_half_made_are_made_anew(tmp_path: Path) -> None:
     (tmp_path / "keys.new").mkdir()
     (tmp_path / "keys.new" / "host_key").write_text("half")
     node_keys.make(tmp_path / "keys", ("node1", "node2"), uid=505, gid=505)
-    assert load_ssh_private_key((tmp_path / "keys" / "host_key").read_bytes(), None)
+    load_ssh_private_key((tmp_path / "keys" / "host_key").read_bytes(), None)
     assert [path.name for path in tmp_path.iterdir()] == ["keys"]
 
 
@@ -183,8 +184,6 @@ def test_a_slave_that_ends_early_is_told_of_and_does_not_end_the_job(
 
 @pytest.mark.django_db(transaction=True)
 def test_cancel_ends_all_nodes(owner: User, start: Start, pair: MachineType) -> None:
-    from jobs import services
-
     runtime = FakeRuntime(program=sshd_or(FakeProgram(duration_s=60)))
     slots = start(runtime, n2=1)
     job = launch(owner, "n2", nodes=3)
@@ -207,7 +206,7 @@ def test_no_room_for_a_network_is_ours_and_tried_again(owner: User, start: Start
     assert "No subnet is free. Trying again" in retried.first().message  # type: ignore[union-attr]
 
 
-def sshd_or(does: FakeProgram) -> object:
+def sshd_or(does: FakeProgram) -> Program:
     return lambda spec: by_words(spec) if spec.argv[-2:] == ("-D", "-e") else does
 
 
@@ -215,10 +214,37 @@ def eventually_nothing(runtime: FakeRuntime, slots: Slots) -> None:
     eventually(lambda: nothing_left(runtime, slots))
 
 
-def eventually(found: object) -> None:
-    import time
-
+def eventually(found: Callable[[], bool]) -> None:
     until = time.monotonic() + 10
-    while not found():  # type: ignore[operator]
+    while not found():
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_sshd_that_says_nothing_is_given_up_and_tried_again(
+    owner: User, start: Start, pair: MachineType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes, "READY_S", 0.5)
+    start(FakeRuntime(program=lambda spec: FakeProgram(duration_s=600)), n2=1)
+    job = launch(owner, "n2", nodes=2)
+    retried = JobEvent.objects.filter(job=job, kind="retry")
+    eventually(retried.exists)
+    assert "node2 could not be reached by SSH" in retried.first().message  # type: ignore[union-attr]
+
+
+# -- what is accepted -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("count", "root", "faults"),
+    [(1, True, []), (2, True, ["root_on_nodes"]), (2, False, []), (3, False, []), (4, False, ["nodes_max"])],
+)
+def test_how_many_nodes_a_job_may_have(
+    owner: User, pair: MachineType, count: int, root: bool, faults: list[str]
+) -> None:
+    version = make_version(runs_as_root=root)
+    submission = Submission("throw", {"darts": 100}, machine="n2", vault="NONE", nodes=count)
+    found = services.preview(owner=owner, version=version, submission=submission)
+    assert [(fault.pointer, fault.code) for fault in found.faults] == [("/nodes", code) for code in faults]

@@ -138,7 +138,11 @@ def eventually(found: Callable[[], object], within_s: float = 40) -> None:
 
 
 def ended(job: Job) -> Job:
-    eventually(lambda: [job.refresh_from_db(), job.terminal][1])
+    def terminal() -> bool:
+        job.refresh_from_db()
+        return job.terminal
+
+    eventually(terminal)
     return job
 
 

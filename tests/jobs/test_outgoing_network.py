@@ -92,8 +92,8 @@ def outside(able: None) -> Iterator[None]:
             act(*inside, *words)
         for address in (OUTSIDE, LINK_LOCAL):
             act("ip", "route", "add", f"{address}/32", "via", PRIVATE)
-        words = ("ip", "netns", "exec", name, "python3", "-u", "-c", LISTEN)
-        with subprocess.Popen(words, stdout=subprocess.PIPE) as listener:
+        command = ("ip", "netns", "exec", name, "python3", "-u", "-c", LISTEN)
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as listener:
             assert listener.stdout is not None
             assert listener.stdout.readline() == b"ready\n"
             yield

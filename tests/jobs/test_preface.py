@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobs.models import Attempt, Host, Job, LogChunk
+from jobs.models import Attempt, Host, Job
 from portal.people.models import User
 from tests.apps_catalog.launch.generate import definition
 from tests.factories import make_version
@@ -24,7 +24,7 @@ def test_the_log_opens_with_our_lines_and_one_rule_of_79(owner: User, start: Sta
     lines = whole_log(Attempt.objects.get()).decode().splitlines()
     assert lines == [
         f"INIT[1]: Initializing job {job.name}",
-        "INIT[1]: Machine type n1: 1 cores, 1024 MiB; nodes: 1",
+        "INIT[1]: Machine type n1: 1 core, 1024 MiB; nodes: 1",
         "INIT[1]: Starting the program",
         "#" * 79,
         "out",
@@ -74,22 +74,3 @@ def test_a_next_process_does_not_say_them_again(owner: User, start: Start) -> No
     assert text.count(b"Initializing") == text.count(b"#" * 79) == 1
     assert text.endswith(b"#\nout\n")
     assert attempt.log_bytes == len(text)
-
-
-def test_what_was_not_yet_written_is_said_by_the_next_process(owner: User, start: Start) -> None:
-    """Killed before the first row: the log is empty, and the container runs."""
-    _, _, runtime = seen(duration_s=2)
-    first = start(runtime)
-    job = launch(owner)
-    attempt = running(job)
-    first.leave()
-    first.watcher.superseded.set()
-    time.sleep(0.3)
-    LogChunk.objects.all().delete()
-    Attempt.objects.filter(pk=attempt.pk).update(log_bytes=0, tended_by="00000000-0000-4000-8000-0000000000ff")
-    Host.objects.update(incarnation="00000000-0000-4000-8000-000000000001")
-    start(runtime, host=Host.objects.get())
-    ended(job)
-    attempt.refresh_from_db()
-    assert whole_log(attempt).count(b"#" * 79) == 1
-    assert whole_log(attempt).endswith(b"#\nout\n")

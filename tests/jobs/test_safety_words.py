@@ -12,10 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from apps_catalog.launch.binding import JobValues, bind
 from apps_catalog.launch.environment import job_environment
-from apps_catalog.launch.jobfiles import JOBENV
+from apps_catalog.launch.jobfiles import JOBENV, START
 from apps_catalog.launch.plan import plan
-from apps_catalog.launch.spec import Fault, Submission
+from apps_catalog.launch.spec import Fault, RunPlan, Submission
 from apps_catalog.launch.validate import validate
 from jobs.runtimes.base import ContainerSpec, Exited, Mount, Tmpfs
 from jobs.runtimes.docker import DockerRuntime
@@ -114,6 +115,73 @@ def test_every_word_arrives_byte_for_byte(
     every = [word for _, argv in made for word in argv]
     arrived = printed(runtime, "python3", "-c", DUMP, *every)
     assert [bytes.fromhex(word).decode() for word in arrived] == every
+
+
+RANDOM = "r" * 128
+RUN_ALL = """
+import json, subprocess, sys
+every = json.load(open("/made/every.json"))
+print(json.dumps([json.loads(subprocess.check_output(words)) for words in every]))
+"""
+
+
+@st.composite
+def expanding(draw: st.DrawFn) -> tuple[list[str], RunPlan]:
+    """The words that must arrive, and the plan: an author's words that a shell expands, among what people typed."""
+    typed, label, chosen, path = draw(words), draw(names), draw(words), draw(vault_paths)
+    same: dict[str, Any] = {"name": "n", "description": "d", "required": True}
+    spec = read(
+        definition(
+            {
+                "color": {**same, "type": "CONST", "value": "sea green", "variable": True},
+                "NOTE": {**same, "type": "STR", "variable": True},
+                "-a": {**same, "type": "CONST", "value": "$(echo one)-$(color)-%RANDOM16%-$NOTE", "positional": False},
+                "-typed": {**same, "type": "STR", "positional": False},
+                "-b": {**same, "type": "CONST", "value": '`echo "*"` "two" $((6*7))', "positional": False},
+                "choice": {**same, "type": "selection", "values": [label], "mvalues": [chosen], "positional": True},
+                "file": {**same, "type": "FILE", "positional": True},
+            },
+            command={"path": "/made/dump"},
+        )
+    )
+    values = {"-typed": typed, "NOTE": "a note", "choice": label, "file": path}
+    expected = [
+        "-a",
+        f"one-sea green-{RANDOM[:16]}-a note",
+        "-typed",
+        typed,
+        "-b",
+        '* "two" 42',
+        chosen,
+        f"/data/{path}",
+    ]
+    return expected, plan(launch(spec, values), site())
+
+
+@settings(
+    max_examples=2, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(expanding(), min_size=12, max_size=18))
+def test_what_people_typed_arrives_byte_for_byte_beside_words_that_are_expanded(
+    runtime: DockerRuntime, tmp_path: Path, made: list[tuple[list[str], RunPlan]]
+) -> None:
+    """One container starts all of them, each through its own start script."""
+    tmp_path.chmod(0o755)
+    dump = tmp_path / "dump"
+    dump.write_text(f"#!/usr/bin/env python3\n{DUMP}\n")
+    dump.chmod(0o755)
+    every, jobenv = [], ""
+    for number, (_, planned) in enumerate(made):
+        bound = bind(planned, JobValues("a-job", RANDOM, "p"))
+        texts = {file.path: file.text for file in bound.files}
+        jobenv = texts[JOBENV]  # the same for all
+        (tmp_path / f"{number}.sh").write_text(texts[START], encoding="utf-8", newline="")
+        every.append([f"/made/{number}.sh" if word == START else word for word in bound.argv])
+    (tmp_path / "every.json").write_text(json.dumps(every))
+    (tmp_path / "jobenv.sh").write_text(jobenv, encoding="utf-8", newline="")
+    mounts = (Mount(str(tmp_path), "/made", readonly=True), Mount(str(tmp_path / "jobenv.sh"), JOBENV, readonly=True))
+    found = printed(runtime, "python3", "-c", RUN_ALL, mounts=mounts)
+    assert [[bytes.fromhex(word).decode() for word in words] for words in found] == [expected for expected, _ in made]
 
 
 @pytest.mark.parametrize("key", ["-str", "text"])

@@ -142,6 +142,17 @@ def test_a_disk_limit_stops_what_writes_too_much(owner: User, start: Start, sett
     assert "disk limit" in job.reason
 
 
+def test_a_disk_limit_also_counts_what_is_written_into_a_writable_root(owner: User, start: Start) -> None:
+    make_machine("n1", disk_mib=1)
+    version = make_version()
+    type(version).objects.filter(pk=version.pk).update(writable_root=True)
+    version.refresh_from_db()
+    start(FakeRuntime(program=program(duration_s=60, written_bytes=2 * 2**20)))
+    job = ended(launch(owner, version=version))
+    assert job.failure_class == FailureClass.USER
+    assert "disk limit" in job.reason
+
+
 def test_a_database_that_goes_away_in_the_middle_is_no_fault_of_the_attempt(
     owner: User, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

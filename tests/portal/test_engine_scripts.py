@@ -1,4 +1,4 @@
-"""docker.sh and base_image.sh never prompt, say what is wrong, and forbid installing where they are told to."""
+"""The scripts about the engine never prompt, say what is wrong, and forbid installing where they are told to."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run(script: str, *words: str, **env: str) -> subprocess.CompletedProcess[str
     )
 
 
-@pytest.mark.parametrize("script", ["docker.sh", "base_image.sh"])
+@pytest.mark.parametrize("script", ["docker.sh", "base_image.sh", "network.sh", "../../tests/images/ssh.sh"])
 def test_the_scripts_are_plain_shell_and_executable(script: str) -> None:
     subprocess.run(["/bin/sh", "-n", str(LOCAL / script)], check=True)
     assert os.access(LOCAL / script, os.X_OK)

@@ -16,7 +16,7 @@ import pytest
 from jobs.runtimes.base import RuntimeFault
 from jobs.runtimes.docker import DockerRuntime
 from jobs.runtimes.docker_files import only_file, read_stat, read_within
-from jobs.runtimes.fake import FakeRuntime
+from jobs.runtimes.fake import FakeProgram, FakeRuntime
 from tests.jobs.runtimes.bench import IMAGE, Bench
 
 READING = "slipway.reading"
@@ -64,6 +64,18 @@ def test_an_image_that_is_missing_and_an_engine_that_is_away_are_told_apart(benc
     with pytest.raises(RuntimeFault) as caught:
         absent.read_file(IMAGE, "/etc/passwd", 100)
     assert (caught.value.code, caught.value.retry) == ("engine_away", True)
+
+
+def test_what_a_program_writes_into_its_own_copy_of_the_image_is_counted(bench: Bench) -> None:
+    code = "open('/var/tmp/big', 'wb').write(bytes(3 * 2**20)); import time; time.sleep(60)"
+    does = FakeProgram(written_bytes=3 * 2**20, duration_s=60)
+    handle = bench.runtime.start(bench.python(code, does=does, writable_root=True))
+    until = time.monotonic() + 20
+    while bench.runtime.written(handle) < 3 * 2**20 and time.monotonic() < until:
+        time.sleep(0.1)
+    assert 3 * 2**20 <= bench.runtime.written(handle) < 4 * 2**20
+    bench.runtime.remove(handle)
+    assert bench.runtime.written(handle) == 0
 
 
 # -- what an engine sends ---------------------------------------------------------------------------------------------
