@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from django.test import Client
 from django.urls import reverse
 
-from apps_catalog.models import App, ImageImport, ImportRun, Version
+from apps_catalog.models import App, Version
 from jobs import vault_roots
 from jobs.models import Host, Job, Upload, UsageSeries, Vault
 from jobs.states import JobState
@@ -23,6 +23,8 @@ from portal.people.models import ApiToken, User
 from tests.factories import (
     make_app,
     make_host,
+    make_image_import,
+    make_import_run,
     make_job,
     make_machine,
     make_person,
@@ -177,14 +179,6 @@ def _draft(world: World) -> dict[str, Any]:
     return {"slug": world.app.slug, "label": world.draft.label}
 
 
-def _image_import(world: World) -> dict[str, Any]:
-    return {"pk": ImageImport.objects.get_or_create(image="matrix:1", actor=world.people["curator"])[0].pk}
-
-
-def _import_run(world: World) -> dict[str, Any]:
-    return {"pk": ImportRun.objects.get_or_create(source="matrix")[0].pk}
-
-
 def _job(world: World) -> dict[str, Any]:
     return {"number": world.job.number}
 
@@ -241,20 +235,8 @@ def _token(world: World) -> dict[str, Any]:
     return {"pk": world.token.pk}
 
 
-def _reset_key(world: World) -> dict[str, Any]:
-    return {"uidb36": "1", "key": "set-password"}
-
-
 def _running(world: World) -> dict[str, Any]:
     return {"number": world.running.number}
-
-
-def _pi(world: World) -> dict[str, Any]:
-    return {"name": world.app.slug}
-
-
-def _listed_vault(world: World) -> dict[str, Any]:
-    return {"vault": world.vault.name}
 
 
 def get(who: frozenset[str], arguments: Arguments = lambda world: {}, **more: Any) -> list[Rule]:
@@ -282,7 +264,7 @@ EXPECTED: dict[str, list[Rule]] = {
     "account_reset_password": both(EVERYBODY),
     "account_reset_password_done": get(EVERYBODY),
     "account_reset_password_from_key_done": get(EVERYBODY),
-    "account_reset_password_from_key": both(EVERYBODY, _reset_key),
+    "account_reset_password_from_key": both(EVERYBODY, lambda world: {"uidb36": "1", "key": "set-password"}),
     "people:account": both(SIGNED_IN),
     "people:sign-out-elsewhere": post(SIGNED_IN),
     "people:tokens": get(SIGNED_IN),
@@ -337,10 +319,10 @@ EXPECTED: dict[str, list[Rule]] = {
     "jarvice:signal": both(RUNNER, sought=_running),
     "jarvice:action": [Rule({}, sought=lambda world: {**_running(world), "action": "x"})],  # no app has actions here
     "jarvice:apps": both(SIGNED_IN),
-    "jarvice:appdef": both(CREW, sought=_pi),
+    "jarvice:appdef": both(CREW, sought=lambda world: {"name": world.app.slug}),
     "jarvice:machines": both(SIGNED_IN),
     "jarvice:queues": both(SIGNED_IN),
-    "jarvice:vault": both(OWNER, sought=_listed_vault),
+    "jarvice:vault": both(OWNER, sought=_vault),
     "jarvice:validate": post(EVERYBODY),
     "jarvice:live": both(EVERYBODY),
     "jarvice:ready": both(EVERYBODY),
@@ -355,11 +337,13 @@ EXPECTED: dict[str, list[Rule]] = {
     "apps_catalog:curate-version": get(CURATORS, _draft, closed=403),
     "apps_catalog:compare": get(CURATORS, _app, closed=403),
     "apps_catalog:import-runs": both(CURATORS, closed=403),
-    "apps_catalog:import-run": get(CURATORS, _import_run, closed=403),
+    "apps_catalog:import-run": get(CURATORS, lambda world: {"pk": make_import_run().pk}, closed=403),
     "apps_catalog:grants": get(OPERATORS, closed=403),
     "apps_catalog:curate-grants": [Rule({"GET": OVERSEERS, "POST": OPERATORS}, _draft, closed=403)],
     "apps_catalog:curate-from-image": both(CURATORS, closed=403),
-    "apps_catalog:image-import": get(CURATORS, _image_import, closed=403),
+    "apps_catalog:image-import": get(
+        CURATORS, lambda world: {"pk": make_image_import(world.people["curator"]).pk}, closed=403
+    ),
     "apps_catalog:curate-overlay": both(CURATORS, _draft, closed=403),
     "apps_catalog:curate-settings": post(CURATORS, _draft, closed=403),
     "apps_catalog:curate-image": both(CURATORS, _draft, closed=403),

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from apps_catalog.models import App, Version
+from apps_catalog.models import App, ImageImport, ImportRun, Version
 from jobs import mounts
 from jobs.models import Attempt, Host, Job, MachineType, OwnerLoad, Result, Task, Upload, Vault
 from jobs.states import ATTEMPT_OPEN, JOB_TERMINAL, TASK_TERMINAL, AttemptState, JobState, TaskState
@@ -100,6 +100,15 @@ def make_version(app: App | None = None, *, definition: dict[str, Any] | None = 
 def make_app(**over: Any) -> App:
     fields: dict[str, Any] = {"slug": f"app-{next(_numbers)}", "name": "Pi by chance", "summary": "Throws darts."}
     return App.objects.create(**fields | over)
+
+
+def make_image_import(actor: User, **over: Any) -> ImageImport:
+    fields: dict[str, Any] = {"image": "docker.io/acme/echo:1"}
+    return ImageImport.objects.create(actor=actor, **fields | over)
+
+
+def make_import_run(**over: Any) -> ImportRun:
+    return ImportRun.objects.create(**over)
 
 
 def make_vault(owner: User | Team, **over: Any) -> Vault:
