@@ -35,7 +35,7 @@ def words(bound: RunPlan, shell: str, folder: Path, env: Mapping[str, str] | Non
         script = folder / "start.sh"
         # The program is ours, whatever the plan names: it takes the plan's whole command line as its arguments.
         ours = f'exec {sys.executable} -c "$dump" "$@"'
-        script.write_text(script.read_text().replace('exec "$@"', ours), newline="")
+        script.write_bytes(script.read_bytes().replace(b'exec "$@"', ours.encode()))
         argv = [shell, str(script), *argv[2:]]
     else:
         argv = [sys.executable, "-c", DUMP, *argv]
