@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -69,7 +71,7 @@ class JarviceClient:
         for signal in around:  # the test's connection is not closed after each request
             signal.disconnect(close_old_connections)
         try:
-            return async_to_sync(once)()
+            return _outside_a_loop(once)
         finally:
             for signal in around:
                 signal.connect(close_old_connections)
@@ -88,6 +90,16 @@ class JarviceClient:
 
     def error(self, endpoint: str, status: int, **fields: Any) -> str:
         return error_of(self.send(endpoint, **fields), status)
+
+
+def _outside_a_loop(once: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+    """Ask in this thread, which has the test's connection, also where a browser's tests have left their loop in it."""
+    running = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        return async_to_sync(once)()
+    finally:
+        asyncio._set_running_loop(running)
 
 
 def error_of(answer: httpx.Response, status: int) -> str:

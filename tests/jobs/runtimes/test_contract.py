@@ -181,7 +181,9 @@ def test_a_handle_from_the_name_alone_will_do(bench: Bench) -> None:
 
 
 def test_term_ends_a_program_at_once(bench: Bench) -> None:
-    handle = bench.runtime.start(bench.spec("sleep", "60", does=FakeProgram(duration_s=60)))
+    program = FakeProgram(lines=(b"up\n",), lines_s=0, duration_s=60)
+    handle = bench.runtime.start(bench.spec("sh", "-c", "echo up; exec sleep 60", does=program))
+    assert next(bench.runtime.follow(handle)).data == b"up\n"  # before that it is the engine's own process that ends
     before = time.monotonic()
     bench.runtime.stop(handle, 20)
     assert time.monotonic() - before < 10
