@@ -199,7 +199,7 @@ class Drawing:
         if len(values) > len(node.first) and node.item is None:
             return None
         drawn = self.plain("list", child, address, pointer, limits=_how_many(node.least, node.most))
-        drawn.keep_empty = state == [] or child.required
+        drawn.keep_empty = state == []
         drawn.addable = node.item is not None and (node.most is None or len(values) < node.most or not node.most)
         drawn.item_label = node.item.label if node.item else "Item"
         values += [ABSENT] * (len(node.first) - len(values))

@@ -88,6 +88,9 @@ class _Reader:
         self.verb = verb
         self.target = target
         self.found = Reading()
+        # Objects and lists that are there only because they are required: they don't make an optional object around
+        # them be there.
+        self.hollow: dict[int, State] = {}
 
     def asked(self, verb: str, address: str) -> bool:
         return self.verb == verb and self.target == address
@@ -155,7 +158,9 @@ class _Reader:
         places = {str(one): place for place, one in enumerate(before)}
         ticked.sort(key=lambda one: places.get(one, len(places)))
         values = [scalars.read_index(node.options, one) for one in ticked]
-        return values if values or mark == "e" or child.required else ABSENT
+        if values or mark == "e":
+            return values
+        return self._hollow(values) if child.required else ABSENT
 
     def _list(self, node: Row, child: Child, address: str, pointer: str) -> State:
         mark = self.posted.one(addresses.LIST, address)
@@ -179,7 +184,13 @@ class _Reader:
             return values
         there = any(value is not ABSENT for value in values)
         kept = values if there or self._blank_rows(values, node) else []
-        return kept if kept or mark == "e" or child.required else ABSENT
+        if kept or mark == "e":
+            return kept
+        return self._hollow(kept) if child.required else ABSENT
+
+    def _hollow(self, state: State) -> State:
+        self.hollow[id(state)] = state
+        return state
 
     def _blank_rows(self, values: list[State], node: Row) -> bool:
         """Rows that are still blank stay while the form is only drawn anew."""
@@ -234,9 +245,11 @@ class _Reader:
             # Keys without a field come last, as they were drawn.
             last = {key: bag[key] for key in extra if key in bag}
             bag = Bag({**{k: v for k, v in bag.items() if k not in last}, **last}, chosen=bag.chosen)
-        if instance_of(bag) or mark == "e" or child.required:
+        if mark == "e" or any(id(value) not in self.hollow for value in bag.values()):
             return bag
-        return bag if self.verb and (bag or bag.chosen) else ABSENT
+        if child.required:
+            return self._hollow(bag)
+        return bag if self.verb and bag.chosen else ABSENT
 
     def _extra(self, address: str, pointer: str) -> dict[str, State]:
         text = self.posted.one(addresses.EXTRA, address)
