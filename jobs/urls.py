@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from jobs.views import files, hosts, job, job_output, jobs, launch, uploads
+from jobs.views import files, hosts, job, job_output, jobs, launch, schemas, uploads
 
 app_name = "jobs"
 urlpatterns: list[URLPattern] = [
@@ -15,4 +15,5 @@ urlpatterns: list[URLPattern] = [
     *files.urls,
     *uploads.urls,
     *hosts.urls,
+    *schemas.urls,
 ]

@@ -314,7 +314,12 @@ EXPECTED: dict[str, list[Rule]] = {
     # Launching and files
     "jobs:launch": both(CREW, _app),
     "jobs:launch-preview": post(CREW, _app),
+    "jobs:launch-part": post(CREW, _app),
     "jobs:form-preview": post(CURATORS, closed=403),
+    "jobs:schema-try": both(CURATORS, closed=403),
+    "jobs:schema-check": post(CURATORS, closed=403),
+    "jobs:schema-verdict": post(CURATORS, closed=403),
+    "jobs:schema-part": post(CURATORS, closed=403),  # 409 without a schema
     "jobs:uploads": post(SIGNED_IN),
     "jobs:vaults": get(SIGNED_IN),
     "jobs:files": get(OWNER, _vault) + get(MATES, _team_vault),

@@ -14,7 +14,10 @@ def command_schema(command: Command) -> dict[str, Any]:
     """JSON Schema 2020-12 of the `parameters` object of a submission, properties in the author's order.
 
     CONST is not among them: it is the author's alone (a submission that repeats it unchanged is taken all the same).
+    Where the author wrote a schema, it is that, word for word.
     """
+    if command.schema is not None:
+        return dict(command.schema)
     asked = {key: parameter for key, parameter in command.parameters.items() if not parameter.fixed}
     schema: dict[str, Any] = {
         "$schema": DIALECT,

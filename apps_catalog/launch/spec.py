@@ -23,6 +23,8 @@ class Command:
     `machines`, `scale_max`, `hints` are None where the command does not override the app's.
     `parameters` maps the key exactly as written to its Parameter.
     `extra` keeps every key of the author's that has no field here.
+    `schema` is an author's JSON Schema that describes the parameters in place of `parameters`, which is empty then. It
+    was found good by `json_schema.bounds` when it was imported.
     """
 
     key: str
@@ -46,6 +48,7 @@ class Command:
     cmdscript: str = ""
     mpirun: bool = False
     extra: Mapping[str, Json] = field(default_factory=dict)
+    schema: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,8 @@ class Submission:
     identity: Mapping[str, Json] | None = None
     # Other names of the machine type: filled in by the installation, never by clients.
     machine_aliases: tuple[str, ...] = ()
+    # Of a form: (pointer into the parameters, "oneOf" or "anyOf") -> the alternative chosen, so that faults speak of it.
+    alternatives: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import connection, transaction
 
+from apps_catalog.judging import judge
 from apps_catalog.launch.parameters import File
 from apps_catalog.launch.parameters import Upload as UploadParameter
 from apps_catalog.launch.plan import plan as make_plan
@@ -128,7 +129,7 @@ def _judge(owner: User, version: Version, submission: Submission) -> tuple[Resol
     resolved, faults = resolve(owner=owner, version=version, spec=spec, submission=submission)
     if resolved is not None:
         submission = dataclasses.replace(submission, machine=resolved.machine.name)
-    judged = validate(spec, submission)
+    judged = validate(spec, submission, judge)
     if isinstance(judged, list):
         faults = [*judged, *(f for f in faults if f.pointer not in {other.pointer for other in judged})]
     if faults or resolved is None or isinstance(judged, list):

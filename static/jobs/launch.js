@@ -25,7 +25,8 @@ function mark(field) {
   const same = [...box.children].map((line) => line.textContent).join("\n") === words.join("\n");
   field.classList.toggle("has-error", words.length > 0);
   for (const control of [field, ...field.querySelectorAll("[aria-describedby]")]) {
-    if (!control.hasAttribute("aria-describedby")) continue;
+    // What lies in a field of its own has faults of its own.
+    if (!control.hasAttribute("aria-describedby") || control.closest("[data-field]") !== field) continue;
     if (words.length) control.setAttribute("aria-invalid", "true");
     else control.removeAttribute("aria-invalid");
   }

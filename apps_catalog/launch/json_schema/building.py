@@ -246,7 +246,11 @@ def _over(outer: About, inner: About) -> About:
 
 
 def _without(layer: Any, keyword: str, listed: Json) -> Json:
-    return {k: v for k, v in layer.items() if not (k == keyword and v is listed) and k not in ("title", "description", "default")}
+    return {
+        k: v
+        for k, v in layer.items()
+        if not (k == keyword and v is listed) and k not in ("title", "description", "default")
+    }
 
 
 def _label(value: Json) -> str:

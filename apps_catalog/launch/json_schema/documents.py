@@ -118,9 +118,7 @@ def children(schema: Mapping[str, Json], *, definitions: bool = True) -> Iterato
     for keyword in NAMED:
         if isinstance(schema.get(keyword), dict) and (definitions or keyword not in ("$defs", "definitions")):
             yield from (
-                (join("", keyword, name), one)
-                for name, one in schema[keyword].items()
-                if isinstance(one, dict | bool)
+                (join("", keyword, name), one) for name, one in schema[keyword].items() if isinstance(one, dict | bool)
             )
 
 

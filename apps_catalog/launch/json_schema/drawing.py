@@ -84,7 +84,9 @@ class Drawing:
         default = node.about.default
         drawn.changed = state is not ABSENT and not (default is not ABSENT and same(instance_of(state), default))
         if isinstance(node, Group | Row | Alternatives | Many):
-            drawn.changed = bool(instance_of(state)) and not (default is not ABSENT and same(instance_of(state), default))
+            drawn.changed = bool(instance_of(state)) and not (
+                default is not ABSENT and same(instance_of(state), default)
+            )
         self.places[pointer] = drawn
         return drawn
 
@@ -163,7 +165,9 @@ class Drawing:
         two = isinstance(node.about.default, bool) and state is not ABSENT and not node.nullable
         drawn.widget = "switch" if two else "radio"
         if not two:
-            offered = [("on", "Yes"), ("off", "No")] if child.required else [("", "Not set"), ("on", "Yes"), ("off", "No")]
+            offered = (
+                [("on", "Yes"), ("off", "No")] if child.required else [("", "Not set"), ("on", "Yes"), ("off", "No")]
+            )
             drawn.options = tuple(_option(drawn, value, words) for value, words in offered)
         return drawn
 
@@ -186,7 +190,8 @@ class Drawing:
             return None
         drawn = self.plain("many", child, address, pointer, limits=_how_many(node.least, node.most))
         drawn.options = tuple(
-            DrawnOption(str(at), option.label, at in known, f"{drawn.id}-{at}") for at, option in enumerate(node.options)
+            DrawnOption(str(at), option.label, at in known, f"{drawn.id}-{at}")
+            for at, option in enumerate(node.options)
         )
         drawn.order = scalars.compact(known) if known != sorted(known) else ""
         drawn.keep_empty = state == []

@@ -32,7 +32,9 @@ class Building(Protocol):
     def name_of(self, one: Json, number: int) -> str: ...
 
 
-def group_of(builder: Building, laid: Layers, about: About, taken: frozenset[str] = frozenset(), *, part: bool = False) -> Group:
+def group_of(
+    builder: Building, laid: Layers, about: About, taken: frozenset[str] = frozenset(), *, part: bool = False
+) -> Group:
     """The group of an object. Keys in `taken` are drawn by a group around it, and are not drawn twice."""
     schema, required = builder.schema, laid.required
     told_later = _described_by_parts(builder, laid)
@@ -50,10 +52,14 @@ def group_of(builder: Building, laid: Layers, about: About, taken: frozenset[str
     parts += _conditional(builder, laid, known)
     parts += _choices(builder, laid, known)
     drawn = known | {key for part in parts if part.kind == "section" for key in _keys(part.groups[0])}
-    missing = () if part else tuple(
-        builder.child(key, {}, laid.trail, required=True)
-        for key in required
-        if key not in drawn and not any(key in _keys(group) for part in parts for group in part.groups)
+    missing = (
+        ()
+        if part
+        else tuple(
+            builder.child(key, {}, laid.trail, required=True)
+            for key in required
+            if key not in drawn and not any(key in _keys(group) for part in parts for group in part.groups)
+        )
     )
     others, words = _others(builder, laid)
     return Group(

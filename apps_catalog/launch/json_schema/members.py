@@ -87,9 +87,7 @@ class _Painter:
         places = self.drawing.places
         pointer = join(self.drawn.pointer, child.key)
         before = places.get(pointer)
-        drawn = self.drawing.child(
-            child, state, addresses.below(address, child.key), pointer, self.depth + 1
-        )
+        drawn = self.drawing.child(child, state, addresses.below(address, child.key), pointer, self.depth + 1)
         if counts:
             self.by_key.setdefault(child.key, drawn)
         elif before is not None:

@@ -333,5 +333,3 @@ def _without_gaps(values: list[State], first: int) -> list[State]:
     return [None if value is ABSENT else value for value in head[: last + 1]] + (
         [ABSENT] * (first - last - 1) + tail if tail else []
     )
-
-

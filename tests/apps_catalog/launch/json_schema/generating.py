@@ -11,7 +11,20 @@ from typing import Any
 
 from apps_catalog.launch.json_schema.documents import Schema
 
-WORDS = ["", "a", "two words", "ä€😀", " spaced ", "line\nbreak", "tab\there", "cr\r\nlf", "null", "007", '"quoted"', "<b>&amp;</b>"]
+WORDS = [
+    "",
+    "a",
+    "two words",
+    "ä€😀",
+    " spaced ",
+    "line\nbreak",
+    "tab\there",
+    "cr\r\nlf",
+    "null",
+    "007",
+    '"quoted"',
+    "<b>&amp;</b>",
+]
 NUMBERS = [0, 1, -1, 7, 2**53 + 1, 10**30, 0.1, -2.5, 1.0, 1e-9, 1e22, 123456789.123456789]
 KEYS = ["extra", "Ünïcode key", "with/slash~", "a b", "*star", "@at", "%41", "x-1", "", "0", "line\nkey"]
 ANY = [None, True, False, "text", 3, 4.5, [], [1, "a", None], {}, {"k": {"n": [1]}}]
@@ -95,7 +108,9 @@ class Generator:
                     found |= more if isinstance(more, dict) else {}
         closed = any(part.get("additionalProperties") is False for part in parts)
         if not plain and rolled.random() < 0.5 and not closed:
-            more = next((p["additionalProperties"] for p in parts if isinstance(p.get("additionalProperties"), dict)), {})
+            more = next(
+                (p["additionalProperties"] for p in parts if isinstance(p.get("additionalProperties"), dict)), {}
+            )
             for key in rolled.sample(KEYS, 2):
                 found.setdefault(key, self.value(more, depth + 1, plain=plain))
         if rolled.random() < 0.3:
@@ -188,5 +203,3 @@ def _member(value: Any, rolled: random.Random) -> str:
     if code is codes.RANGE:
         return chr(rolled.randint(*what))
     return {codes.CATEGORY_DIGIT: "4", codes.CATEGORY_SPACE: " "}.get(what, "k")
-
-

@@ -149,7 +149,12 @@ PROBES = [
             "properties": {
                 "target": {
                     "oneOf": [
-                        {"title": "File", "type": "object", "required": ["path"], "properties": {"path": {"type": "string"}}},
+                        {
+                            "title": "File",
+                            "type": "object",
+                            "required": ["path"],
+                            "properties": {"path": {"type": "string"}},
+                        },
                         {"title": "Number", "type": "integer"},
                     ]
                 },
@@ -205,7 +210,11 @@ PROBES = [
         {
             "properties": {
                 "env": {"type": "object", "additionalProperties": {"type": "string"}},
-                "x": {"type": "object", "patternProperties": {"^x-": {"type": "integer"}}, "additionalProperties": False},
+                "x": {
+                    "type": "object",
+                    "patternProperties": {"^x-": {"type": "integer"}},
+                    "additionalProperties": False,
+                },
             }
         },
         {"env": {"PATH": "/bin", "ÄÖ ü": "ß"}, "x": {"x-a": 1}},
@@ -250,7 +259,10 @@ PROBES = [
                 },
                 "rest": {
                     "title": "The rest",
-                    "properties": {"seed": {"type": "integer", "default": 7, "hidden": True}, "fast": {"type": "boolean"}},
+                    "properties": {
+                        "seed": {"type": "integer", "default": 7, "hidden": True},
+                        "fast": {"type": "boolean"},
+                    },
                 },
             },
             "allOf": [{"$ref": "#/$defs/io"}, {"$ref": "#/$defs/rest"}],
