@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import hashlib
 import json
 import os
 import select
@@ -31,6 +32,8 @@ LIMIT_S = 1.0
 START_S = 20.0
 # How long somebody waits for their turn: the child judges one at a time.
 TURN_S = 5.0
+REMEMBERED_S = 60.0
+OVERTIMES_KEPT = 64
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 ROOT = Path(__file__).resolve().parent.parent
 CHILD = "apps_catalog.launch.json_schema.child"
@@ -169,6 +172,7 @@ class ChildJudge:
             inherited.close_pipes()
         self.lock = threading.Lock()
         self.child: Child | None = None
+        self.overtimes: dict[str, float] = {}
         self.owner = os.getpid()
 
     def __call__(
@@ -188,12 +192,16 @@ class ChildJudge:
             "questions": [[one.condition.schema, one.condition.negated, one.value] for one in questions],
             "limit_s": self.limit_s,
         }
+        key = hashlib.sha256(json.dumps(request).encode()).hexdigest()
+        if self.overtimes.get(key, 0.0) > time.monotonic():
+            return Verdict(overtime=TOO_LONG.format(limit=self.limit_s))
         if not self.lock.acquire(timeout=TURN_S):
             return Verdict(overtime=BUSY)
         try:
             return _verdict(self._ask(schema, request))
         except _Overtime:
             self._restart()
+            self._remember(key)
             log.warning("schema_overtime", digest=schema.digest[:12], limit_s=self.limit_s)
             return Verdict(overtime=TOO_LONG.format(limit=self.limit_s))
         except _Gone:
@@ -223,6 +231,12 @@ class ChildJudge:
         self._end()
         with contextlib.suppress(OSError):
             self.child = Child()
+
+    def _remember(self, key: str) -> None:
+        """The same question again, as a page that is drawn after a refusal asks it, is answered at once."""
+        self.overtimes[key] = time.monotonic() + REMEMBERED_S
+        while len(self.overtimes) > OVERTIMES_KEPT:
+            del self.overtimes[next(iter(self.overtimes))]
 
     def _end(self) -> None:
         if self.child is not None:

@@ -39,7 +39,7 @@ def from_query(query: QueryDict, spec: LaunchSpec, *, version: str) -> Draft:
     parameters: dict[str, Json] = {}
     filled = None
     if (form := schema_form(command)) is not None:
-        filled, unknown = filled_by_link(form, {n.removeprefix(LINK_PREFIX): query[n] for n in query if _sets(n)})
+        filled, unknown = filled_by_link(form, {n.removeprefix(LINK_PREFIX): str(query[n]) for n in query if _sets(n)})
         parameters = filled.parameters
         remarks += (f"App version {version} does not have the parameter '{key}'. It was left out." for key in unknown)
     for name in query:

@@ -26,7 +26,7 @@ def below(address: str, key: str) -> str:
     return f"{address}/{quote(key, safe='', errors='surrogatepass')}"
 
 
-def row(address: str, number: int) -> str:
+def row(address: str, number: int | str) -> str:
     return f"{address}/*{number}"
 
 

@@ -202,12 +202,12 @@ def check_schema(root: Json, positions: Positions | None = None) -> SchemaReadin
     if not survey.failed:
         _metaschema(survey)
     if not survey.failed:
-        for schema in endless(survey.schemas, survey.targets):
+        for one in endless(survey.schemas, survey.targets):
             message = (
                 "This can never be filled in: it demands another one of itself, without end. "
                 "Leave it out of `required`, or give it an alternative that ends."
             )
-            survey.add("error", "endless", message, survey.pointers[id(schema)])
+            survey.add("error", "endless", message, survey.pointers[id(one)])
     if survey.failed:
         return SchemaReading(None, tuple(survey.findings))
     schema = Schema(root, dialect, digest_of(root), survey.targets)

@@ -163,7 +163,7 @@ class Builder:
         laid = lay(self.schema, one)
         if laid.text("title"):
             return laid.text("title")
-        for key, inner in laid.properties.items():
+        for inner in laid.properties.values():
             # A property with one value only is what tells such alternatives apart.
             values = lay(self.schema, inner)
             if values.all_of("const") or len(values.word("enum") or ()) == 1:
@@ -284,8 +284,8 @@ def _choice(options: Sequence[Option], about: About, nullable: bool, laid: Layer
 def _number(laid: Layers, about: About, *, integer: bool) -> Number:
     low, high = laid.number("minimum", max), laid.number("maximum", min)
     over, below = laid.number("exclusiveMinimum", max), laid.number("exclusiveMaximum", min)
-    open_low = over is not None and (low is None or over >= low) or laid.says("exclusiveMinimum")
-    open_high = below is not None and (high is None or below <= high) or laid.says("exclusiveMaximum")
+    open_low = (over is not None and (low is None or over >= low)) or laid.says("exclusiveMinimum")
+    open_high = (below is not None and (high is None or below <= high)) or laid.says("exclusiveMaximum")
     return Number(
         about=about,
         integer=integer,

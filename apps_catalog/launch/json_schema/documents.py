@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import Any
 
 import jsonschema
-from jsonschema_specifications import REGISTRY as METASCHEMAS
 from referencing import Registry, Specification
 from referencing.jsonschema import DRAFT4, DRAFT6, DRAFT7, DRAFT201909, DRAFT202012
 
@@ -84,7 +83,7 @@ class Schema:
 
     @cached_property
     def validator(self) -> Any:
-        """jsonschema's own judge. It never fetches anything: its registry holds the metaschemas alone."""
+        """jsonschema's own judge. It never fetches anything: its registry is empty."""
         registry: Registry[Any] = Registry()
         return self.dialect.validator(self.root, registry=registry)
 
@@ -124,5 +123,5 @@ def children(schema: Mapping[str, Json], *, definitions: bool = True) -> Iterato
 
 def resolver_of(root: Json, dialect: Dialect) -> Any:
     """What looks up references as jsonschema does, `$id` and anchors included, and fetches nothing."""
-    registry: Registry[Any] = METASCHEMAS
+    registry: Registry[Any] = Registry()
     return registry.resolver_with_root(dialect.specification.create_resource(root))

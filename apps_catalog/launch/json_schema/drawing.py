@@ -60,7 +60,7 @@ class Drawing:
             drawn = self.places.get(pointer)
             if drawn is None:
                 continue
-            deeper = fault.pointer.removeprefix(pointer).removeprefix("/")
+            deeper = fault.pointer.removeprefix(drawn.pointer).removeprefix("/")
             words = fault.message[:1].upper() + fault.message[1:]
             words = f"{deeper}: {fault.message}" if deeper and drawn.kind in ("box", "group") else words
             drawn.errors.append(words if words.endswith((".", "?")) else words + ".")
@@ -81,6 +81,8 @@ class Drawing:
             drawn = self.plain("box", child, address, pointer, text=text if state is not ABSENT else "")
         drawn.nullable = node.nullable and drawn.kind not in ("box", "unopened")
         drawn.present = state is not ABSENT
+        if drawn.present:
+            drawn.placeholder = ""
         default = node.about.default
         drawn.changed = state is not ABSENT and not (default is not ABSENT and same(instance_of(state), default))
         if isinstance(node, Group | Row | Alternatives | Many):
@@ -111,41 +113,56 @@ class Drawing:
 
     def _widget(self, child: Child, node: Node, state: State, address: str, pointer: str, depth: int) -> Drawn | None:
         match node:
-            case Text():
-                return self._text(child, node, state, address, pointer)
-            case Number():
-                text = scalars.number_text(state)
-                if text is None:
-                    return None
-                drawn = self.plain("number", child, address, pointer, text=text, limits=scalars.limits_of(node))
-                signed = node.low is None or node.low < 0
-                drawn.inputmode = "text" if signed else "numeric" if node.integer else "decimal"
-                drawn.slider = None if drawn.readonly else scalars.slider_of(node, state)
-                return drawn
-            case Switch():
-                return self._switch(child, node, state, address, pointer)
-            case Choice():
-                return self._choice(child, node, state, address, pointer)
+            case Group() | Row() | Alternatives():
+                return self._nested(child, node, state, address, pointer, depth)
+            case Text() | Number():
+                return self._typed(child, node, state, address, pointer)
+            case Switch() | Choice() | Many():
+                return self._picked(child, node, state, address, pointer)
             case Fixed():
                 if state is not ABSENT and not same(state, node.value):
                     return None
                 drawn = self.plain("fixed", child, address, pointer, text=scalars.compact(node.value))
                 drawn.widget = "given" if child.required and state is not ABSENT else "optional"
                 return drawn
-            case Many():
-                return self._many(child, node, state, address, pointer)
-            case Row():
-                return self._list(child, node, state, address, pointer, depth)
-            case Group():
-                return self._group(child, node, state, address, pointer, depth)
-            case Alternatives():
-                return self._alternatives(child, node, state, address, pointer, depth)
-            case Never():
-                return self.plain("never", child, address, pointer) if state is ABSENT else None
-            case AnyJson() if state is ABSENT:
-                return self.plain("box", child, address, pointer)
+            case Never() | AnyJson() if state is ABSENT:
+                return self.plain("never" if isinstance(node, Never) else "box", child, address, pointer)
             case _:
                 return None
+
+    def _nested(
+        self, child: Child, node: Group | Row | Alternatives, state: State, address: str, pointer: str, depth: int
+    ) -> Drawn | None:
+        match node:
+            case Group():
+                return self._group(child, node, state, address, pointer, depth)
+            case Row():
+                return self._list(child, node, state, address, pointer, depth)
+            case Alternatives():
+                return self._alternatives(child, node, state, address, pointer, depth)
+
+    def _picked(
+        self, child: Child, node: Switch | Choice | Many, state: State, address: str, pointer: str
+    ) -> Drawn | None:
+        match node:
+            case Switch():
+                return self._switch(child, node, state, address, pointer)
+            case Choice():
+                return self._choice(child, node, state, address, pointer)
+            case Many():
+                return self._many(child, node, state, address, pointer)
+
+    def _typed(self, child: Child, node: Text | Number, state: State, address: str, pointer: str) -> Drawn | None:
+        if isinstance(node, Text):
+            return self._text(child, node, state, address, pointer)
+        text = scalars.number_text(state)
+        if text is None:
+            return None
+        drawn = self.plain("number", child, address, pointer, text=text, limits=scalars.limits_of(node))
+        signed = node.low is None or node.low < 0
+        drawn.inputmode = "text" if signed else "numeric" if node.integer else "decimal"
+        drawn.slider = None if drawn.readonly else scalars.slider_of(node, state)
+        return drawn
 
     def _text(self, child: Child, node: Text, state: State, address: str, pointer: str) -> Drawn | None:
         widget = scalars.text_widget(node, state)
@@ -216,7 +233,8 @@ class Drawing:
                 return None
             at = addresses.row(address, number)
             one = self.child(inner, value, at, join(pointer, index), depth + 1)
-            one.label = one.label if fixed else f"{drawn.item_label} {number + 1}"
+            if not fixed:
+                one.label, one.required = f"{drawn.item_label} {number + 1}", False
             index += value is not ABSENT or fixed
             movable_from = len(node.first)
             row = DrawnRow(address=at, number=number, drawn=one, fixed=fixed)
@@ -255,7 +273,7 @@ class Drawing:
         if index is not None and index < len(node.options):
             option = node.options[index]
             drawn.picked = self.child(option, value, addresses.part(address, index), pointer, depth + 1)
-            drawn.picked.required = drawn.picked.required or child.required
+            drawn.picked.required = False
         return drawn
 
     def default_of(self, child: Child) -> State:

@@ -201,7 +201,9 @@ class Drawn:
             return "inline"
         if self.kind in ("group", "list", "alternatives", "unopened"):
             return "nested"
-        several = self.kind in ("many", "never") or (self.kind in ("choice", "switch") and self.widget == "radio")
+        several = self.kind in ("many", "never") or (
+            self.kind in ("choice", "switch") and self.widget == "radio" and not self.readonly
+        )
         return "grouped" if several else "inline" if self.kind == "fixed" else "stacked"
 
     @property

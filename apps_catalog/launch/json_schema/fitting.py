@@ -43,24 +43,15 @@ class Fit:
         if value is None:
             return 1 if node.nullable else 3 if isinstance(node, Fixed) and node.value is None else self._any(node)
         match node:
-            case Text():
-                return 2 if isinstance(value, str) else NO
-            case Number():
-                number = isinstance(value, int | float) and not isinstance(value, bool)
-                whole = number and (isinstance(value, int) or value.is_integer())
-                return NO if not number or (node.integer and not whole) else 2 if node.integer else 1.5
-            case Switch():
-                return 2 if isinstance(value, bool) else NO
+            case Text() | Number() | Switch():
+                return _typed(node, value)
             case Choice() | Fixed():
                 options = [node.value] if isinstance(node, Fixed) else [option.value for option in node.options]
                 return 4 if any(same(value, one) for one in options) else NO
-            case Many():
-                known = isinstance(value, list) and all(any(same(v, o.value) for o in node.options) for v in value)
-                return 3 if known else NO
-            case Row():
+            case Many() | Row():
                 return self._list(node, value)
             case Group():
-                return self._group(node, value)
+                return self.group(node, value)
             case Alternatives():
                 return max((self.score(option.node, value) for option in node.options), default=NO)
             case _:
@@ -70,14 +61,16 @@ class Fit:
         plain = (Text, Number, Switch, Choice, Fixed, Many, Row, Group, Never)
         return NO if isinstance(node, plain) else 0
 
-    def _list(self, node: Row, value: Json) -> float:
+    def _list(self, node: Many | Row, value: Json) -> float:
         if not isinstance(value, list):
             return NO
+        if isinstance(node, Many):
+            return 3 if all(any(same(one, option.value) for option in node.options) for one in value) else NO
         children = [*node.first, *([node.item] * 5 if node.item else [])]
         scores = [self.score(child.node, one) for child, one in zip(children, value, strict=False)]
         return NO if any(score < 0 for score in scores) else 1 + sum(scores[:3]) / 3
 
-    def _group(self, node: Group, value: Json) -> float:
+    def group(self, node: Group, value: Json) -> float:
         if not isinstance(value, dict) or any(key not in value for key in node.required):
             return NO
         total = 1.0
@@ -92,6 +85,16 @@ class Fit:
                 return NO
             total += 1 + found
         return max(total, 0)
+
+
+def _typed(node: Text | Number | Switch, value: Json) -> float:
+    if isinstance(node, Text):
+        return 2 if isinstance(value, str) else NO
+    if isinstance(node, Switch):
+        return 2 if isinstance(value, bool) else NO
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    whole = number and (isinstance(value, int) or value.is_integer())
+    return NO if not number or (node.integer and not whole) else 2 if node.integer else 1.5
 
 
 def fields_of(node: Group) -> dict[str, Child]:
@@ -114,7 +117,7 @@ def chosen_part(options: tuple[Child, ...], value: dict[str, Json]) -> int | Non
             continue
         fields = fields_of(node)
         known = {key: one for key, one in value.items() if key in fields and one is not ABSENT}
-        score = fit._group(node, {**known}) if known else NO  # noqa: SLF001 - the same bounded comparison
+        score = fit.group(node, known) if known else NO
         if score > top:
             best, top = index, score
     return best

@@ -47,7 +47,7 @@ def group_of(
     parts: list[Part] = []
     for member in laid.sections:
         child = _more(builder, member, laid.trail, known)
-        known |= {key for key in lay(schema, member, laid.trail).properties}
+        known |= set(lay(schema, member, laid.trail).properties)
         parts.append(Part("section", (child,)))
     parts += _conditional(builder, laid, known)
     parts += _choices(builder, laid, known)

@@ -131,7 +131,7 @@ class _Painter:
         blank = isinstance(key, Unkeyed)
         pointer = join(self.drawn.pointer, key)
         inner = self.drawing.child(others, value, at, pointer, self.depth + 1)
-        inner.label = "Value" if blank else f"Value of {key}"
+        inner.label, inner.required = "Value" if blank else f"Value of {key}", False
         self.drawn.rows.append(DrawnRow(address=at, number=number, drawn=inner, key="" if blank else key))
 
     def mark_required(self) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from apps_catalog.launch.document import Document, read_document
-from apps_catalog.launch.findings import Fault, Finding, Json
+from apps_catalog.launch.findings import Fault, Json
 from apps_catalog.launch.json_schema import addresses, scalars
-from apps_catalog.launch.json_schema.absent import ABSENT, Bag, Chosen, State, Unkeyed, Unread, instance_of
+from apps_catalog.launch.json_schema.absent import ABSENT, Bag, Chosen, State, Unkeyed, Unread
 from apps_catalog.launch.json_schema.defaults import Filling, Holds
 from apps_catalog.launch.json_schema.nodes import (
     Alternatives,
@@ -145,7 +145,6 @@ class _Reader:
         found = read_document(text.replace("\r\n", "\n"), max_bytes=MAX_BOX_BYTES)
         if isinstance(found, Document):
             return found.value
-        assert isinstance(found, Finding)
         self.found.faults.append(Fault(pointer, "not-json", f"this is not JSON yet. {found.message}"))
         return Unread(text)
 

@@ -34,11 +34,26 @@ def faults_of(schema: Schema, instance: Json, chosen: Chosen | None = None) -> l
         return [Fault("", "type", "must be an object: keys and their values")]
     found: dict[tuple[str, str, str], Fault] = {}
     for number, error in enumerate(schema.validator.iter_errors(instance)):
+        if error.validator is None:
+            _place(error, instance)
         for fault in _faults(error, chosen or {}):
             found.setdefault((fault.pointer, fault.code, fault.message), fault)
         if len(found) >= MAX_FAULTS or number >= MAX_ERRORS:
             break
     return list(found.values())[:MAX_FAULTS]
+
+
+def _place(error: ValidationError, instance: Json) -> None:
+    """The schema `false` complains without saying of which member: the path ends at what is around it."""
+    around = instance
+    for key in error.absolute_path:
+        around = around[key]
+    members: Iterable[tuple[Any, Json]] = ()
+    if around is not error.instance:
+        members = around.items() if isinstance(around, dict) else enumerate(around) if isinstance(around, list) else ()
+    found = next((key for key, value in members if value is error.instance), None)
+    if found is not None:
+        error.path.append(found)
 
 
 def _faults(error: ValidationError, chosen: Chosen) -> Iterator[Fault]:
@@ -174,7 +189,7 @@ def in_words(error: ValidationError) -> str:
     }
     match rule:
         case "type":
-            kinds = [limit] if isinstance(limit, str) else list(limit)
+            kinds = limit if isinstance(limit, list) else [limit]
             return f"must be {' or '.join(NOUNS.get(kind, str(kind)) for kind in kinds)}"
         case "enum":
             return _one_of(limit if isinstance(limit, list) else [])

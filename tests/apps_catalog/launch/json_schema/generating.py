@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-
-from re import _constants as codes  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
+from re import _constants as codes
+from re import _parser as parser
 from typing import Any
 
 from apps_catalog.launch.json_schema.documents import Schema
@@ -50,7 +49,7 @@ class Generator:
                 break
         return list(found.values())
 
-    def value(self, schema: Any, depth: int, *, plain: bool) -> Any:
+    def value(self, schema: Any, depth: int, *, plain: bool) -> Any:  # noqa: PLR0911 - one line a kind of schema
         rolled = self.random
         if schema is True or schema == {} or not isinstance(schema, dict):
             return rolled.choice(ANY)
@@ -155,7 +154,7 @@ class Generator:
     def _number(self, schema: dict[str, Any], kind: str) -> int | float:
         low, high, step = schema.get("minimum"), schema.get("maximum"), schema.get("multipleOf")
         if low is None and high is None and step is None:
-            found = self.random.choice(NUMBERS)
+            found: float = self.random.choice(NUMBERS)
             return int(found) if kind == "integer" else found
         bottom = low if low is not None else (high or 0) - 1000
         top = high if high is not None else bottom + 1000
@@ -163,7 +162,8 @@ class Generator:
             return self.random.randint(int(bottom // step) + 1, max(int(bottom // step) + 1, int(top // step))) * step
         if kind == "integer":
             return self.random.randint(int(bottom), int(top))
-        return self.random.choice([bottom, top, self.random.uniform(bottom, top)])
+        picked: float = self.random.choice([bottom, top, self.random.uniform(bottom, top)])
+        return picked
 
 
 def _from_pattern(pattern: str, rolled: random.Random) -> str:
