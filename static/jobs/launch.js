@@ -5,6 +5,15 @@ const form = document.querySelector("[data-launch]");
 const panel = document.getElementById("panel");
 const touched = new Set();
 let faults = new Map();
+let stale = false; // something was changed since the faults were told
+let pressed = false;
+const waiting = [];
+
+/** Words that come or go while the mouse is down would move what is being clicked from under it. */
+function unpressed(work) {
+  if (pressed) waiting.push(work);
+  else work();
+}
 
 const nameOf = (element) => element.closest?.("[data-field]")?.dataset.field;
 
@@ -47,7 +56,8 @@ function touch(event) {
   const name = nameOf(event.target);
   if (!name) return;
   touched.add(name);
-  if (event.type === "focusout") mark(event.target.closest("[data-field]"));
+  const field = event.target.closest("[data-field]");
+  if (event.type === "focusout" && !stale) unpressed(() => mark(field));
 }
 
 /** Shows and focuses a field, opening what it is folded in. */
@@ -91,13 +101,22 @@ if (form) {
   form.addEventListener("focusout", touch);
   form.addEventListener("change", touch);
   form.addEventListener("keydown", keys);
+  form.addEventListener("input", () => { stale = true; });
+  document.addEventListener("pointerdown", () => { pressed = true; }, true);
+  for (const kind of ["pointerup", "pointercancel"]) {
+    document.addEventListener(kind, () => setTimeout(() => { // after the click that follows
+      pressed = false;
+      waiting.splice(0).forEach((work) => work());
+    }), true);
+  }
   panel.addEventListener("htmx:configRequest", (event) => {
     for (const input of form.querySelectorAll("input[type=file]")) delete event.detail.parameters[input.name];
   });
   panel.addEventListener("htmx:beforeSwap", keepFolds);
   panel.addEventListener("htmx:afterSwap", () => {
+    stale = false;
     readFaults();
-    markAll();
+    unpressed(markAll);
   });
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("[data-goto]");
