@@ -110,11 +110,11 @@ if (form) {
     }), true);
   }
   panel.addEventListener("htmx:configRequest", (event) => {
+    stale = false; // its answer tells of all that was changed until now
     for (const input of form.querySelectorAll("input[type=file]")) delete event.detail.parameters[input.name];
   });
   panel.addEventListener("htmx:beforeSwap", keepFolds);
   panel.addEventListener("htmx:afterSwap", () => {
-    stale = false;
     readFaults();
     unpressed(markAll);
   });

@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from threading import Lock
 
 from apps_catalog.launch.findings import Json
+from apps_catalog.launch.json_schema.absent import instance_of
 from apps_catalog.launch.json_schema.bounds import check_schema, read_schema
+from apps_catalog.launch.json_schema.building import tree_of
+from apps_catalog.launch.json_schema.defaults import Filling
 from apps_catalog.launch.json_schema.documents import Schema, SchemaReading, digest_of
 
 ROOM = 128
@@ -47,3 +50,12 @@ def kept_reading(text: str) -> SchemaReading:
     """The reading of a text, which comes again and again while its form is filled in."""
     key = "text:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return KEPT.get(key) or KEPT.put(key, read_schema(text))
+
+
+def default_parameters(root: Mapping[str, Json]) -> dict[str, Json]:
+    """The defaults of a schema as an example to start from; parts under a condition are left out."""
+    schema = kept_schema(root)
+    if schema is None:
+        return {}
+    found = instance_of(Filling(lambda condition, value: False).of(tree_of(schema), opened=True))
+    return found if isinstance(found, dict) else {}
