@@ -51,7 +51,7 @@ def settled(page: Page) -> None:
     """Past the pause after typing, and every answer is here."""
     page.wait_for_timeout(450)
     page.wait_for_load_state("networkidle")
-    page.wait_for_function("!document.querySelector('.htmx-request')")
+    expect(page.locator(".htmx-request")).to_have_count(0)
 
 
 def test_each_feature_is_filled_in_by_hand_and_launched(visit: Visit, ada: User) -> None:

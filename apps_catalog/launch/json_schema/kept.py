@@ -13,6 +13,7 @@ from apps_catalog.launch.json_schema.bounds import check_schema, read_schema
 from apps_catalog.launch.json_schema.building import tree_of
 from apps_catalog.launch.json_schema.defaults import Filling
 from apps_catalog.launch.json_schema.documents import Schema, SchemaReading, digest_of
+from apps_catalog.launch.json_schema.nodes import Condition
 
 ROOM = 128
 
@@ -52,10 +53,14 @@ def kept_reading(text: str) -> SchemaReading:
     return KEPT.get(key) or KEPT.put(key, read_schema(text))
 
 
+def _never(_condition: Condition, _value: Json) -> bool:
+    return False
+
+
 def default_parameters(root: Mapping[str, Json]) -> dict[str, Json]:
     """The defaults of a schema as an example to start from; parts under a condition are left out."""
     schema = kept_schema(root)
     if schema is None:
         return {}
-    found = instance_of(Filling(lambda condition, value: False).of(tree_of(schema), opened=True))
+    found = instance_of(Filling(_never).of(tree_of(schema), opened=True))
     return found if isinstance(found, dict) else {}

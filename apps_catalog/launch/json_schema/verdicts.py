@@ -189,8 +189,8 @@ def in_words(error: ValidationError) -> str:
     }
     match rule:
         case "type":
-            kinds = limit if isinstance(limit, list) else [limit]
-            return f"must be {' or '.join(NOUNS.get(kind, str(kind)) for kind in kinds)}"
+            kinds = list(map(str, limit)) if isinstance(limit, list) else [str(limit)]
+            return f"must be {' or '.join(NOUNS.get(kind, kind) for kind in kinds)}"
         case "enum":
             return _one_of(limit if isinstance(limit, list) else [])
         case "const":
