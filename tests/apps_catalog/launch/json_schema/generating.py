@@ -159,7 +159,9 @@ class Generator:
         bottom = low if low is not None else (high or 0) - 1000
         top = high if high is not None else bottom + 1000
         if step:
-            return self.random.randint(int(bottom // step) + 1, max(int(bottom // step) + 1, int(top // step))) * step
+            first = int(bottom // step) + 1
+            stop: float = self.random.randint(first, max(first, int(top // step))) * step
+            return stop
         if kind == "integer":
             return self.random.randint(int(bottom), int(top))
         picked: float = self.random.choice([bottom, top, self.random.uniform(bottom, top)])
