@@ -221,3 +221,16 @@ def test_without_scripts_plain_fields_still_work(visit: Visit, ada: User) -> Non
     page.get_by_role("button", name="Launch", exact=True).click()
     page.wait_for_load_state()
     assert Job.objects.get().parameters == {"words": ["plain"]}
+
+
+def test_a_fault_of_a_group_leads_to_the_group_and_marks_no_field_in_it(visit: Visit, ada: User) -> None:
+    tags = {"title": "Tags", "type": "array", "items": {"type": "string"}, "minItems": 2, "default": ["a"]}
+    make_schema_app({"type": "object", "properties": {"tags": tags}})
+    page = visit(ada, "/apps/pipeline/launch/")
+    page.get_by_role("button", name="Launch", exact=True).click()
+    page.locator("#problems").get_by_role("link", name="Tags").click()
+    expect(page.locator("fieldset.sf-set")).to_be_focused()
+    item = page.get_by_label("Item 1", exact=True)
+    assert item.evaluate("it => getComputedStyle(it).borderColor") == page.locator("#vault").evaluate(
+        "it => getComputedStyle(it).borderColor"
+    )
