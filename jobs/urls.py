@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from jobs.views import curation, files, hosts, job, job_output, jobs, launch, uploads, vaults
+from jobs.views import curation, files, hosts, job, job_output, jobs, launch, schemas, uploads, vaults
 
 app_name = "jobs"
 urlpatterns: list[URLPattern] = [
@@ -17,4 +17,5 @@ urlpatterns: list[URLPattern] = [
     *uploads.urls,
     *hosts.urls,
     *curation.urls,
+    *schemas.urls,
 ]

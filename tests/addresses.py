@@ -6,39 +6,18 @@ whoever adds one says here who may use it.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.test import Client
 from django.urls import reverse
 
-from apps_catalog.models import App, Version
-from jobs import vault_roots
-from jobs.models import Host, Job, Upload, UsageSeries, Vault
-from jobs.states import JobState
-from portal.people.models import ApiToken, User
-from tests.factories import (
-    make_app,
-    make_host,
-    make_image_import,
-    make_import_run,
-    make_job,
-    make_machine,
-    make_person,
-    make_result,
-    make_team,
-    make_upload,
-    make_vault,
-    make_version,
-)
+from tests.factories import make_image_import, make_import_run
+from tests.world import JARVICE, PEOPLE, World, build
 
-PEOPLE = ("nobody", "stranger", "teammate", "curator", "operator", "owner")  # those without rights first
-PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
-)
+__all__ = ["EVERYBODY", "EXPECTED", "JARVICE", "PEOPLE", "VERBS", "Rule", "World", "build", "rules"]
+
 EVERYBODY = frozenset(PEOPLE)
 SIGNED_IN = EVERYBODY - {"nobody"}
 OWNER = frozenset({"owner"})
@@ -51,98 +30,7 @@ OPERATORS = frozenset({"operator"})
 OVERSEERS = CURATORS | OPERATORS
 TEAMMATE = frozenset({"teammate"})
 NOBODY: frozenset[str] = frozenset()
-JARVICE = "/api/jarvice/"
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-
-
-@dataclass
-class World:
-    """The owner's things, and what is shared with the owner's team."""
-
-    people: dict[str, User]
-    app: App  # for the team only
-    version: Version
-    draft: Version
-    job: Job  # the owner's alone
-    shared: Job  # with the team
-    running: Job  # the owner's alone
-    vault: Vault
-    team_vault: Vault
-    upload: Upload
-    token: ApiToken
-    host: Host
-    clients: dict[str, Client] = field(default_factory=dict)
-    cookies: dict[str, dict[str, str]] = field(default_factory=dict)
-    keys: dict[str, str] = field(default_factory=dict)  # for the JARVICE door
-
-    def signed(self, person: str, address: str) -> str:
-        """The address with the person's key, where a key in the address is what counts."""
-        if not address.startswith(JARVICE) or person not in self.keys:
-            return address
-        who = urlencode({"username": self.people[person].username, "apikey": self.keys[person]})
-        return f"{address}{'&' if '?' in address else '?'}{who}"
-
-    def client(self, person: str) -> Client:
-        """Signed in as at the beginning, even where a test has signed out."""
-        client = self.clients[person]
-        client.cookies.clear()
-        for key, value in self.cookies[person].items():
-            client.cookies[key] = value
-        return client
-
-    def refill(self) -> None:
-        """Files are not rolled back as rows are: put back what a test may have taken."""
-        for vault in (self.vault, self.team_vault):
-            (vault_roots.root_of(vault) / "x.csv").write_text("1,2\n")
-
-
-def build() -> World:
-    people = {
-        "owner": make_person("matrix-owner"),
-        "teammate": make_person("matrix-teammate"),
-        "stranger": make_person("matrix-stranger"),
-        "curator": make_person("matrix-curator", is_curator=True),
-        "operator": make_person("matrix-operator", is_operator=True),
-    }
-    owner = people["owner"]
-    crew = make_team(owner, people["teammate"], name="Matrix")
-    make_machine("n1")
-    host = make_host("matrix-host")
-    app = make_app(slug="matrix", visibility="teams")
-    app.teams.add(crew)
-    version = make_version(app, label="1.0")
-    draft = make_version(app, label="2.0", state="draft")
-    job = make_job(owner, version=version, state=JobState.SUCCEEDED)
-    shared = make_job(owner, version=version, state=JobState.SUCCEEDED, team=crew)
-    for one in (job, shared):
-        make_result(one)
-        make_result(one, path="plot.png", data=PIXEL)
-    token, _ = ApiToken.issue(owner, name="theirs", scopes=["read"])
-    running = make_job(owner, version=version, state=JobState.RUNNING)
-    UsageSeries.objects.create(attempt=running.tasks.get().attempts.get(), points=[[0.0, 1.0, 1024, 1]])
-    world = World(
-        people=people,
-        app=app,
-        version=version,
-        draft=draft,
-        job=job,
-        shared=shared,
-        running=running,
-        vault=make_vault(owner, name="matrix"),
-        team_vault=make_vault(crew, name="matrix-crew"),
-        upload=make_upload(owner),
-        token=token,
-        host=host,
-    )
-    for name in PEOPLE:
-        world.clients[name] = Client(raise_request_exception=False)
-        if name in people:
-            world.clients[name].force_login(people[name], backend="django.contrib.auth.backends.ModelBackend")
-        if name in people:
-            scopes = ["jarvice", *(["curate"] if name == "curator" else ["operate"] if name == "operator" else [])]
-            _, world.keys[name] = ApiToken.issue(people[name], name="old clients", scopes=scopes)
-        world.cookies[name] = {key: morsel.value for key, morsel in world.clients[name].cookies.items()}
-    return world
 
 
 Arguments = Callable[[World], dict[str, Any]]
@@ -376,11 +264,16 @@ EXPECTED: dict[str, list[Rule]] = {
     # Launching and files
     "jobs:launch": both(CREW, _app),
     "jobs:launch-preview": post(CREW, _app),
+    "jobs:launch-part": post(CREW, _app),
     "jobs:form-preview": post(CURATORS, closed=403),
     "jobs:dry-run": both(CURATORS, _draft, closed=403),
     "jobs:machine-globs": get(CURATORS, _draft, closed=403),
     "jobs:parameter-usage": get(CURATORS, _draft, closed=403),
     "jobs:overlay-preview": post(CURATORS, _draft, closed=403),
+    "jobs:schema-try": both(CURATORS, closed=403),
+    "jobs:schema-check": post(CURATORS, closed=403),
+    "jobs:schema-verdict": post(CURATORS, closed=403),
+    "jobs:schema-part": post(CURATORS, closed=403),  # 409 without a schema
     "jobs:uploads": post(SIGNED_IN),
     "jobs:vaults": get(SIGNED_IN),
     "jobs:vault-default": post(OWNER, _vault) + post(MATES, _team_vault),

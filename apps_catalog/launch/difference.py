@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from apps_catalog.launch.findings import Json
+from apps_catalog.launch.json_schema.kept import fields_on_top
 from apps_catalog.launch.parameters import Const, File, Flag, Float, Integer, Parameter, Range, Selection, Upload
 from apps_catalog.launch.parameters.numeric import in_words
 from apps_catalog.launch.spec import Command, LaunchSpec
@@ -14,6 +15,7 @@ from apps_catalog.launch.spec import Command, LaunchSpec
 State = Literal["kept", "changed", "new", "dropped"]
 SHOWN = 300
 AS_THE_APP = "as the app"
+FIELD = "of a JSON Schema"
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,13 @@ def _command(old: LaunchSpec, command: Command) -> CommandDifference:
     if earlier is None:
         return CommandDifference(command.key, command.name, "new")
     changes = list(_changes(_of_command(earlier), _of_command(command)))
-    parameters = tuple(_parameters(earlier, command))
+    if earlier.schema is None and command.schema is None:
+        parameters = tuple(_parameters(earlier, command))
+    else:
+        parameters = tuple(_fields(earlier, command))
+        if earlier.schema != command.schema:
+            said = "is new" if earlier.schema is None else "is gone" if command.schema is None else "is another"
+            changes.append(Change("JSON Schema of the parameters", "", said))
     if _positions(earlier, command.parameters) != _positions(command, earlier.parameters):
         changes.append(Change("Order of the command line", "", "other parameters come first"))
     same = not changes and all(one.state == "kept" for one in parameters)
@@ -123,6 +131,22 @@ def _parameters(earlier: Command, command: Command) -> Iterator[ParameterDiffere
             continue
         changes = _changes(_of_parameter(before), _of_parameter(one))
         yield ParameterDifference(key, one.label, one.kind, "changed" if changes else "kept", changes)
+
+
+def _fields(earlier: Command, command: Command) -> Iterator[ParameterDifference]:
+    """Where an author's schema says what is asked for: what came and went; its rules are told of as a whole."""
+    before, after = _labels(earlier), _labels(command)
+    for key, label in before.items():
+        if key not in after:
+            yield ParameterDifference(key, label, FIELD, "dropped")
+    for key, label in after.items():
+        yield ParameterDifference(key, label, FIELD, "kept" if key in before else "new")
+
+
+def _labels(command: Command) -> dict[str, str]:
+    if command.schema is None:
+        return {key: one.label for key, one in command.parameters.items()}
+    return {key: one.label for key, one in fields_on_top(command.schema).items()}
 
 
 def _news(one: Parameter) -> tuple[Change, ...]:

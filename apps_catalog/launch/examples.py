@@ -6,6 +6,7 @@ import re
 from fnmatch import fnmatchcase
 
 from apps_catalog.launch.conditions import present
+from apps_catalog.launch.json_schema.kept import default_parameters
 from apps_catalog.launch.parameters import Hint
 from apps_catalog.launch.schema import hints
 from apps_catalog.launch.spec import Command, Json, LaunchSpec
@@ -16,6 +17,8 @@ CLASS = re.compile(r"\[([^]!])[^]]*\]")
 
 def example_values(command: Command) -> dict[str, Json]:
     """What must be given, and what has a default, of what is there by default; the rest may be left out."""
+    if command.schema is not None:
+        return default_parameters(command.schema)
     found: dict[str, Json] = {}
     there = present(command, {})
     for hint in hints(command):

@@ -81,6 +81,9 @@ OVERLAY_SCHEMA: dict[str, Any] = {
     },
 }
 
+OF_PARAMETERS = ("order", "parameters")
+OF_A_SCHEMA = "is for AppDefs: the author's JSON Schema says what this command asks for"
+
 
 def shape_faults(overlay: Json) -> list[Fault]:
     """What is wrong with the shape of a value that should be an overlay, at most 20."""
@@ -187,6 +190,10 @@ def _commands(spec: LaunchSpec, wishes: Mapping[str, Json], faults: list[Fault])
 
 def _command(spec: LaunchSpec, command: Command, wish: Mapping[str, Json], faults: list[Fault]) -> Command:
     pointer = join("/commands", command.key)
+    if command.schema is not None:
+        unfit = [name for name in OF_PARAMETERS if wish.get(name)]
+        faults += (Fault(join(pointer, name), "schema", OF_A_SCHEMA) for name in unfit)
+        wish = {name: said for name, said in wish.items() if name not in OF_PARAMETERS}
     machines = command.machines
     if wish.get("machines"):
         author = spec.machines_of(command)

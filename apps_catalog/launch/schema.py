@@ -19,8 +19,11 @@ def command_schema(command: Command) -> dict[str, Any]:
 
     A parameter with `if` or `ifnot` is judged, and demanded, only where its condition holds (`if`/`then` in `allOf`):
     a value that is sent though the parameter is hidden is passed over. CONST is not among the properties: it is the
-    author's alone (a submission that repeats it unchanged is taken all the same).
+    author's alone (a submission that repeats it unchanged is taken all the same). Where the author wrote a schema, it is
+    that, word for word.
     """
+    if command.schema is not None:
+        return dict(command.schema)
     asked = {key: parameter for key, parameter in command.parameters.items() if not parameter.fixed}
     schema: dict[str, Any] = {
         "$schema": DIALECT,

@@ -54,8 +54,10 @@ class Command:
     `parameters` maps the key exactly as written to its Parameter.
     `cmdscript` is the script itself, decoded and with its first line, "" where there is none.
     `extra` keeps every key of the author's that has no field here.
-    `extra` keeps every key of the author's that has no field here. `order` is a curator's: keys of parameters in the order
-    in which a form shows them, before the rest; the command line keeps the author's.
+    `order` is a curator's: keys of parameters in the order in which a form shows them, before the rest; the command line
+    keeps the author's.
+    `schema` is an author's JSON Schema that describes the parameters in place of `parameters`, which is empty then. It
+    was found good by `json_schema.bounds` when it was imported.
     """
 
     key: str
@@ -80,6 +82,7 @@ class Command:
     mpirun: bool = False
     extra: Mapping[str, Json] = field(default_factory=dict)
     order: tuple[str, ...] = ()
+    schema: Mapping[str, Json] | None = None
 
     @property
     def in_order(self) -> tuple[Parameter, ...]:
@@ -147,6 +150,8 @@ class Submission:
     identity: Mapping[str, Json] | None = None
     # Other names of the machine type: filled in by the installation, never by clients.
     machine_aliases: tuple[str, ...] = ()
+    # Of a form: (pointer into the parameters, "oneOf" or "anyOf") -> the alternative chosen, so that faults speak of it.
+    alternatives: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from referencing import Registry
 
 from apps_catalog.launch.conditions import present_parameters
 from apps_catalog.launch.document import text_fault
+from apps_catalog.launch.json_schema.asking import Judge
+from apps_catalog.launch.json_schema.instances import judged_instance
 from apps_catalog.launch.machines import fits
 from apps_catalog.launch.parameters import Parameter, Selection, UnfitError
 from apps_catalog.launch.positions import join
@@ -35,15 +37,21 @@ NOUNS = {
 }
 
 
-def validate(spec: LaunchSpec, submission: Submission) -> Launch | list[Fault]:
-    """The launch that a submission asks for, or everything that is wrong with it."""
+def validate(spec: LaunchSpec, submission: Submission, judge: Judge | None = None) -> Launch | list[Fault]:
+    """The launch that a submission asks for, or everything that is wrong with it.
+
+    `judge` judges parameters that an author's schema describes; a command that has one can't be validated without.
+    """
     # What a person or client sent has any JSON type, whatever the fields of Submission promise.
     asked: Json = submission.command
     command = spec.commands.get(asked) if isinstance(asked, str) else None
     if command is None:
         return [_unknown_command(spec, asked)]
     faults: list[Fault] = []
-    values = _values(spec, command, submission.parameters, faults)
+    if command.schema is not None:
+        values = judged_instance(command.schema, submission, judge, faults)
+    else:
+        values = _values(spec, command, submission.parameters, faults)
     faults += _machine_faults(spec, command, submission)
     faults += _setting_faults(submission)
     if not faults:

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from apps_catalog import services
 from apps_catalog.help_pages import cleaned
 from apps_catalog.launch.examples import example_machine, example_values
+from apps_catalog.launch.json_schema.kept import fields_on_top
 from apps_catalog.launch.snippets import Snippet, snippets
 from apps_catalog.launch.spec import Command, LaunchSpec
 from apps_catalog.models import App, Version
@@ -145,11 +146,14 @@ class AppPage:
 
 def _asks(command: Command) -> str:
     """ "2 required and 5 optional values"."""
-    asked = [parameter for parameter in command.parameters.values() if not parameter.fixed]
-    required = sum(parameter.required for parameter in asked)
+    if command.schema is not None:
+        asked = [field.required for field in fields_on_top(command.schema).values()]
+    else:
+        asked = [parameter.required for parameter in command.parameters.values() if not parameter.fixed]
+    required = sum(asked)
     optional = len(asked) - required
     if not asked:
-        return "Nothing to fill in"
+        return "Nothing to fill in" if command.schema is None else "What it asks for depends on what is filled in"
     if not optional:
         return counted(required, "required value")
     return (

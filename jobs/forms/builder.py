@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from apps_catalog.launch.hints import wishes
+from apps_catalog.launch.json_schema.drawn import Drawn
 from apps_catalog.launch.positions import Positions, join
 from apps_catalog.launch.spec import Command, Fault, LaunchSpec
 from jobs.forms.conditions import Silent, absent, silent, when
@@ -14,6 +15,7 @@ from jobs.forms.fields import ChoiceField, Field, Option, SwitchField, TextField
 from jobs.forms.inputs import Input, inputs_of
 from jobs.forms.machines import MachineRow
 from jobs.forms.scale import Scale, scale_of
+from jobs.forms.schemas import drawn, filled_in, is_inside, places_of, schema_form
 from jobs.forms.widgets import Spot, widget_of
 
 SEARCHABLE_FROM = 13
@@ -54,6 +56,7 @@ class LaunchForm:
     prefix: str = ""
     silent: tuple[Silent, ...] = ()
     scale: Scale | None = None
+    whole: Drawn | None = None  # the form of an author's schema, in place of `required` and `optional`
 
     @property
     def optional_open(self) -> bool:
@@ -167,7 +170,16 @@ def build(
             nodes.errors,
             focus=nodes.focus,
         ),
+        whole=whole_of(command, draft, faults),
     )
+
+
+def whole_of(command: Command, draft: Draft, faults: Sequence[Fault]) -> Drawn | None:
+    """The form of the command's schema, where it has one. What was not filled in by a form holds what was sent."""
+    form = schema_form(command)
+    if form is None:
+        return None
+    return drawn(form, draft.filled or filled_in(form, draft.submission.parameters or None), faults)
 
 
 def _storage(draft: Draft, offers: Settings, complaints: Complaints) -> Iterable[Field]:
@@ -294,7 +306,12 @@ def problems(spec: LaunchSpec, draft: Draft, faults: Iterable[Fault], prefix: st
         places[pointer] = (f"{prefix}p{number}", asked.hint.label)
         names[pointer] = f"p:{asked.key}"
     found = []
+    whole = whole_of(command, draft, ()) if command and draft.json_text is None else None
     for fault in faults:
+        if whole is not None and is_inside(fault):
+            ((id_, label, name),) = places_of(whole, [fault], draft.filled.addresses if draft.filled else {})
+            found.append(Problem(id_, label, sentence(fault.message), name))
+            continue
         id_, label = places.get(fault.pointer) or ("", _label_elsewhere(fault.pointer))
         name = names.get(fault.pointer, fault.pointer.removeprefix("/"))
         if draft.json_text is not None:

@@ -147,6 +147,9 @@ class Page:
         """What the page draws. Faults at other pointers than `only` count in the panel, but are not marked."""
         draft = self.settled(draft)
         command = first_command(self.spec, draft.submission.command)
+        if draft.filled is not None:
+            # The page is drawn anew, and its rows are numbered anew.
+            draft = replace(draft, filled=replace(draft.filled, addresses={}))
         preview = self.judged(draft)
         marked = [fault for fault in preview.faults if only is None or fault.pointer in only]
         form = None

@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
+from apps_catalog.judging import judge
 from apps_catalog.launch.document import text_fault
 from apps_catalog.launch.identity import IDENTITY_KEYS
 from apps_catalog.launch.parameters import File
@@ -140,7 +141,7 @@ def _judge(
     if machine is not None:
         submission = dataclasses.replace(submission, machine=machine.name, machine_aliases=tuple(machine.aliases))
     faults = [*faults, *_eula_faults(owner, version, eula)]
-    judged = validate(spec, submission)
+    judged = validate(spec, submission, judge)
     if isinstance(judged, list):
         here = {fault.pointer for fault in faults if fault.pointer == "/machine"}  # it knows which there are
         judged = [fault for fault in judged if fault.pointer not in here]

@@ -94,7 +94,7 @@ def _made_up(command: Command) -> dict[str, Json]:
     """Defaults, else values that show what is meant; a file to upload is sent along in small."""
     values = example_values(command)
     for key in values:
-        if isinstance(command.parameters[key], UploadParameter):
+        if isinstance(command.parameters.get(key), UploadParameter):
             values[key] = base64.b64encode(b"example").decode()
     return values
 

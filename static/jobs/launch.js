@@ -6,8 +6,9 @@ const form = document.querySelector("[data-launch]");
 const panel = document.getElementById("panel");
 const touched = new Set();
 let faults = new Map();
+let stale = false; // something was changed since the faults were told
 
-// What appears under a pressed button moves what is being clicked, and the click is lost: it waits until the release.
+// What comes or goes under a pressed button moves what is being clicked, and the click is lost: it waits until the release.
 let pressed = false;
 const waiting = [];
 
@@ -17,8 +18,10 @@ function whenReleased(work) {
 }
 
 function released() {
-  pressed = false;
-  setTimeout(() => waiting.splice(0).forEach((work) => work())); // after the click
+  setTimeout(() => { // after the click that follows
+    pressed = false;
+    waiting.splice(0).forEach((work) => work());
+  });
 }
 
 const nameOf = (element) => element.closest?.("[data-field]")?.dataset.field;
@@ -40,7 +43,8 @@ function mark(field) {
   const same = [...box.children].map((line) => line.textContent).join("\n") === words.join("\n");
   field.classList.toggle("has-error", words.length > 0);
   for (const control of [field, ...field.querySelectorAll("[aria-describedby]")]) {
-    if (!control.hasAttribute("aria-describedby")) continue;
+    // What lies in a field of its own has faults of its own.
+    if (!control.hasAttribute("aria-describedby") || control.closest("[data-field]") !== field) continue;
     if (words.length) control.setAttribute("aria-invalid", "true");
     else control.removeAttribute("aria-invalid");
   }
@@ -71,7 +75,8 @@ function touch(event) {
   const name = nameOf(event.target);
   if (!name) return;
   touched.add(name);
-  if (event.type === "focusout") whenReleased(() => mark(event.target.closest("[data-field]")));
+  const field = event.target.closest("[data-field]");
+  if (event.type === "focusout" && !stale) whenReleased(() => mark(field));
 }
 
 /** Shows and focuses a field, opening what it is folded in. */
@@ -81,10 +86,10 @@ function goTo(id) {
   for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
   const row = field.closest("[data-field]");
   row?.classList.remove("is-sifted");
-  const inner = field.getAttribute("role") === "radiogroup"
-    ? field.querySelector("input:checked, input")
-    : [...field.querySelectorAll("input:not([type=range])")].find((input) => input.offsetParent);
-  (inner || field).focus();
+  let inner = null;
+  if (field.getAttribute("role") === "radiogroup") inner = field.querySelector("input:checked, input");
+  else if (!field.matches("fieldset")) inner = [...field.querySelectorAll("input:not([type=range])")].find((input) => input.offsetParent);
+  (inner || field).focus(); // a fieldset is a group of a schema: what is wrong is about the whole of it
   field.scrollIntoView({ block: "center" });
 }
 
@@ -118,7 +123,9 @@ if (form) {
   form.addEventListener("focusout", touch);
   form.addEventListener("change", touch);
   form.addEventListener("keydown", keys);
+  form.addEventListener("input", () => { stale = true; });
   panel.addEventListener("htmx:configRequest", (event) => {
+    stale = false; // its answer tells of all that was changed until now
     for (const input of form.querySelectorAll("input[type=file]")) delete event.detail.parameters[input.name];
   });
   panel.addEventListener("htmx:beforeSwap", keepFolds);

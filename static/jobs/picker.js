@@ -175,7 +175,7 @@ class Picker {
   act(option) {
     if (!option) return;
     if ("go" in option.dataset) return this.go(option.dataset.go);
-    this.field.value = option.dataset.choose;
+    this.field.value = (this.field.dataset.prefix || "") + option.dataset.choose;
     this.dialog.close();
     for (const type of ["input", "change"]) this.field.dispatchEvent(new Event(type, { bubbles: true }));
   }
