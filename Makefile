@@ -2,7 +2,7 @@
 SHELL = /bin/sh
 STATE = $(or $(SLIPWAY_STATE),$(CURDIR)/var)
 PYTHON_BIN = .venv/bin/python
-FAST = not docker and not browser and not faults and not openapi
+FAST = not slow and not docker and not browser and not faults and not openapi
 export SLIPWAY_STATE := $(STATE)
 
 .PHONY: help setup check format test demo run bench clean

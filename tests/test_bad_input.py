@@ -36,6 +36,8 @@ from tests.apps_catalog.drafts import appdef_text
 from tests.factories import DEFINITION, make_app, make_host, make_machine, make_version
 from tests.portal.test_api import bearer
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 MIB = 2**20
 HOSTILE = "\U0001f680 \"quoted\" 'name' <img src=x onerror=alert(1)> \u05e9\u05dc\u05d5\u05dd"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import string
 from collections.abc import Collection, Mapping, Sequence
 
 from apps_catalog.launch.authored import SAFE
@@ -89,5 +90,8 @@ def _function(name: str, text: str) -> str:
     """A function that prints the expanded text and a line break. Its here-document ends at a line that is not in it."""
     if (len(text) - len(text.rstrip("\\"))) % 2:
         text += "\\"  # one at the very end would join the line with the mark
-    mark = "SLIPWAY_" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    # A line that begins like the mark and goes on with a byte above 127 loses that byte in dash: so none begins like it.
+    begun = {line[:1] for line in text.split("\n")}
+    first = next((letter for letter in string.ascii_letters if letter not in begun), "_")
+    mark = f"{first}_SLIPWAY_{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
     return f"{name}() {{\ncat <<{mark}\n{text}\n{mark}\n}}\n"

@@ -18,7 +18,7 @@ from portal.people.models import User
 from tests.apps_catalog.drafts import appdef_text
 from tests.apps_catalog.launch.corpus import FILES, needs_corpus
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture

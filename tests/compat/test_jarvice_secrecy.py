@@ -26,6 +26,8 @@ from portal.people.models import ApiToken, AuditEvent, User
 from tests.compat.conftest import key_of
 from tests.factories import make_job
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 CANARY = "CANARY0451canary"
 

@@ -32,7 +32,7 @@ from tests.jobs import every_key
 from tests.jobs.outputs import whole_log
 from tests.jobs.workers import Start, ended, launch, running, seen
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 in_threads = pytest.mark.django_db(transaction=True)  # the slots' threads see what is committed
 CANARY = "canary-91d2-value"
 

@@ -24,6 +24,8 @@ from tests.apps_catalog.launch.generate import read, site
 from tests.factories import DEFINITION, make_machine, make_version
 from tests.jobs.workers import Start, ended, launch, running
 
+pytestmark = pytest.mark.slow
+
 ALONE = ContainerSpec(
     "slipway-test-1-run-0-1",
     "image",

@@ -21,7 +21,7 @@ from tests.jobs.pages import client_of
 from tests.jobs.workers import Start, ended, launch, program, running
 from tests.portal.test_api import assert_problem, bearer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 def told(job: Job) -> list[str]:

@@ -14,7 +14,7 @@ from tests.factories import make_version
 from tests.jobs.outputs import whole_log
 from tests.jobs.workers import Start, ended, launch, running, seen
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 def test_the_log_opens_with_our_lines_and_one_rule_of_79(owner: User, start: Start) -> None:

@@ -19,7 +19,7 @@ from tests.jobs.object_store import ObjectStore
 from tests.jobs.staging import care_of, told
 from tests.jobs.trees import outside, plant_traps
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 GOOD = Outcome(None, "Finished.", 0)
 
 

@@ -20,6 +20,8 @@ from tests.apps_catalog.launch.json_schema.generating import Generator
 from tests.apps_catalog.launch.json_schema.schemas import ADDRESS, PROBES, Sample, corpus, there
 from tests.jobs.schema_pages import page_of, there_and_back, untouched
 
+pytestmark = pytest.mark.slow
+
 EVERY = [*corpus(), *(pytest.param(sample, id=sample.name) for sample in PROBES)]
 
 

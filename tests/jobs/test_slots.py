@@ -20,7 +20,7 @@ from tests.factories import make_machine, make_version
 from tests.jobs.outputs import program_output
 from tests.jobs.workers import Start, ended, launch, program, running
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 def test_a_job_runs_without_any_broker(owner: User, start: Start) -> None:

@@ -23,7 +23,7 @@ from tests.factories import make_host, make_machine, make_version
 from tests.jobs.object_store import ObjectStore
 from tests.jobs.staging import READER
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 GOOD = Outcome(None, "Finished.", 0)
 
 

@@ -18,7 +18,7 @@ from portal.people.models import User
 from tests.jobs.object_store import ObjectStore
 from tests.jobs.staging import care_of, in_data, told
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 GOOD = Outcome(None, "Finished.", 0)
 
 

@@ -173,8 +173,8 @@ def test_the_form_offers_what_the_app_accepts_and_says_what_each_is(as_owner: Cl
     make_vault(owner, name="cloud", type=Vault.Type.OBJECT, bucket="b")
     make_vault(owner, name="disk", type=Vault.Type.BLOCK)
     page = said(as_owner.get(f"/apps/{version_with(['OBJECT']).app.slug}/launch/"))
-    assert "cloud (object storage)" in page
+    assert "cloud · object storage" in page
     assert ">disk" not in page
     page = said(as_owner.get(f"/apps/{version_with(['BLOCK']).app.slug}/launch/"))
-    assert "disk (one job at a time)" in page
+    assert "disk · disk: one job at a time" in page
     assert ">cloud" not in page

@@ -21,7 +21,7 @@ from jobs.states import FailureClass, JobState, TaskState
 from portal.people.models import User
 from tests.factories import make_host, make_job, make_machine, make_person, make_team, make_vault, make_version
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 MACHINES = ("n1", "n2", "n3")
 
 

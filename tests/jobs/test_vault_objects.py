@@ -16,7 +16,7 @@ from portal.people.models import User
 from tests.jobs.object_store import SECRET, ObjectStore
 from tests.jobs.vault_files import at, names, put, said
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from portal.local import postgres
 from portal.local.postgres import Supervisor
 from portal.local.postgres_programs import PostgresError, alive, postmaster
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Path]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -140,6 +140,8 @@ def test_each_shell_gives_exactly_the_words_of_the_plan(values: list[str], label
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(texts.filter(lambda text: not set("$`\\%") & set(text)), texts.filter(lambda text: not set("$`\\%") & set(text)))
+@example("S\x80", "")
+@example("a\x80\nS\x80", "\r")
 def test_around_what_is_expanded_every_sign_of_the_authors_is_kept(before: str, after: str) -> None:
     generic = {"name": "", "description": "", "required": True, "positional": True}
     spec = read(definition({"c": {**generic, "type": "CONST", "value": f"{before}$(echo '  x')\"`echo y`{after}"}}))
