@@ -123,7 +123,7 @@ def offers_link(command: Command | None) -> bool:
     """Whether the app means people to connect to what runs."""
     if command is None or command.noconnect:
         return False
-    return bool(command.interactive or command.webshell or command.desktop or command.url)
+    return bool(command.interactive or command.publicip or command.webshell or command.desktop or command.url)
 
 
 def cost(job: Job, now: datetime) -> str:

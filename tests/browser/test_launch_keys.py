@@ -50,9 +50,9 @@ def test_a_hint_chooses_its_vault_first(visit: Visit, ada: User) -> None:
     expect(visit(ada, "/apps/hinted/launch/").get_by_label("Vault")).to_have_value("projects")
 
 
-@pytest.mark.parametrize("key", ["interactive", "webshell", "desktop"])
+@pytest.mark.parametrize("key", ["interactive", "publicip", "webshell", "desktop"])
 def test_a_command_with_a_link_says_that_it_is_not_served_yet(visit: Visit, ada: User, key: str) -> None:
-    publish("linked", command={key: True})
+    publish("linked", command={key: True, "ports": ["8080/tcp"]})
     page = launched(visit(ada, "/apps/linked/launch/"))
     expect(page.locator("#no-link")).to_have_text(NO_LINK)
     page.locator("#no-link a").click()
