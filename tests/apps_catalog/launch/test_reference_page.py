@@ -69,6 +69,12 @@ def test_each_row_names_a_test_that_is_there() -> None:
     assert missing == []
 
 
+def test_each_row_is_proved_in_a_container_or_a_browser() -> None:
+    files = {test.partition("::")[0] for rows in FOUND.values() for _, _, test in rows}
+    marks = ("pytest.mark.docker", "pytest.mark.browser")
+    assert [file for file in sorted(files) if not any(mark in (ROOT / file).read_text() for mark in marks)] == []
+
+
 def test_each_link_of_the_page_leads_somewhere() -> None:
     text = PAGE.read_text(encoding="utf-8")
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
