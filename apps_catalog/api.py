@@ -19,6 +19,8 @@ from apps_catalog.serializers import (
     AppDetail,
     AppQuery,
     AppRead,
+    EulaAccept,
+    EulaRead,
     Imported,
     ImportNew,
     SchemaRead,
@@ -118,7 +120,30 @@ class AppView(PortalView):
     def get(self, request: Request, slug: str) -> Response:
         app = find_app(person(request), slug)
         versions = versions_of(person(request), app).only("label", "state", "published_at")
-        return Response(AppDetail(app, context={"versions": versions}).data)
+        return Response(AppDetail(app, context={"versions": versions, "user": person(request)}).data)
+
+
+class AppEula(PortalView):
+    scopes: ClassVar = {"POST": "launch"}
+
+    @extend_schema(
+        tags=["apps"],
+        summary="Agree to licence terms",
+        description="Once for each person and wording. Terms that changed since they were read are a 409.",
+        request=EulaAccept,
+        responses={200: EulaRead},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        user = person(request)
+        app = find_app(user, slug)
+        asked = EulaAccept(data=self.body(request))
+        asked.is_valid(raise_exception=True)
+        label, version = asked.validated_data["version"], app.default_version
+        if label or version is None:
+            version = find_version(user, slug, label)
+        version.app = app
+        services.accept_eula(user=user, version=version, digest=asked.validated_data["digest"])
+        return Response({"text": version.eula, "digest": services.eula_digest(version), "accepted": True})
 
 
 class VersionView(PortalView):
@@ -143,6 +168,7 @@ class VersionSchema(PortalView):
 urlpatterns = [
     path("apps", Apps.as_view(), name="apps"),
     path("apps/<slug:slug>", AppView.as_view(), name="app"),
+    path("apps/<slug:slug>/eula", AppEula.as_view(), name="app-eula"),
     path("apps/<slug:slug>/versions/<str:label>", VersionView.as_view(), name="version"),
     path("apps/<slug:slug>/versions/<str:label>/schema", VersionSchema.as_view(), name="version-schema"),
 ]

@@ -55,6 +55,20 @@ class ImportForm(forms.Form):
         return data
 
 
+class ImageImportForm(forms.Form):
+    image = forms.CharField(
+        max_length=500,
+        label="Container image",
+        help_text="For example docker.io/library/python:3.12. A worker fetches it, and reads it without running it.",
+    )
+    slug = forms.SlugField(
+        required=False,
+        max_length=80,
+        label="Short name of the app",
+        help_text="Empty: the app of the same name and author, or a new one.",
+    )
+
+
 class ImageForm(forms.Form):
     image = forms.CharField(max_length=500, label="Container image")
 

@@ -212,3 +212,46 @@ class ImportRun(models.Model):
 
     def __str__(self) -> str:
         return f"import of {len(self.entries)} files"
+
+
+class ImageImport(models.Model):
+    """A curator's wish for the app in an image, which a worker reads. `findings` are those on the definition in it."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting for a worker"
+        READING = "reading", "Being read"
+        DONE = "done", "Imported"
+        FAILED = "failed", "Not imported"
+
+    OPEN: ClassVar = (State.WAITING, State.READING)
+
+    id: int
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    image = models.CharField(max_length=500)
+    slug = models.CharField(max_length=80, blank=True)  # the app it is for, where one is named
+    state = models.CharField(max_length=12, choices=State, default=State.WAITING)
+    message = models.TextField(blank=True)
+    findings = models.JSONField(default=list)
+    version = models.ForeignKey(Version, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["state"], name="open_image_imports", condition=models.Q(state__in=["waiting", "reading"])
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"import of {self.image}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("apps_catalog:image-import", args=[self.pk])
+
+    @property
+    def badge(self) -> str:
+        """The state whose colours this one has."""
+        return {"waiting": "queued", "reading": "running", "done": "succeeded", "failed": "failed"}[self.state]

@@ -61,13 +61,32 @@ class VersionBrief(serializers.ModelSerializer[Version]):
         read_only_fields: ClassVar[tuple[str, ...]] = fields
 
 
+class EulaRead(serializers.Serializer[Any]):
+    text = serializers.CharField()
+    digest = serializers.CharField(help_text="sha256 of the text; what agreeing to it sends.")
+    accepted = serializers.BooleanField(help_text="Whether you agreed to these words.")
+
+
+class EulaAccept(Body):
+    digest = Text(max_length=64, help_text="The `digest` of the terms that you have read.")
+    version = Text(max_length=40, required=False, default="", allow_blank=True, help_text="Empty: the default one.")
+
+
 class AppDetail(AppRead):
+    eula = serializers.SerializerMethodField(help_text="Licence terms to agree to before launching; null where none.")
     commands = serializers.SerializerMethodField(help_text="Of the default version.")
     versions = serializers.SerializerMethodField(help_text="The newest first.")
 
     class Meta(AppRead.Meta):
-        fields: ClassVar[tuple[str, ...]] = (*AppRead.Meta.fields, "commands", "versions")
+        fields: ClassVar[tuple[str, ...]] = (*AppRead.Meta.fields, "commands", "versions", "eula")
         read_only_fields: ClassVar[tuple[str, ...]] = fields
+
+    def get_eula(self, app: App) -> EulaRead(allow_null=True):  # type: ignore[valid-type]
+        version = app.default_version
+        if version is None or not version.eula:
+            return None
+        accepted = not services.eula_missing(self.context["user"], version)
+        return {"text": version.eula, "digest": services.eula_digest(version), "accepted": accepted}
 
     def get_commands(self, app: App) -> CommandRead(many=True):  # type: ignore[valid-type]  # read by drf-spectacular
         return commands_of(app.default_version) if app.default_version else []

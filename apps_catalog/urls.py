@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from apps_catalog.views import app, catalog, curate, overlay, versions
+from apps_catalog.views import app, catalog, curate, eula, images, overlay, versions
 
 app_name = "apps_catalog"
 urlpatterns: list[URLPattern] = [
@@ -12,5 +12,7 @@ urlpatterns: list[URLPattern] = [
     *app.urlpatterns,
     *curate.urlpatterns,
     *versions.urlpatterns,
+    *eula.urlpatterns,
     *overlay.urlpatterns,
+    *images.urlpatterns,
 ]

@@ -1,7 +1,8 @@
-"""Short chores that any worker can do: looking images up, mail."""
+"""Short chores that any worker can do: looking images up, reading apps out of them, mail."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import timedelta
 
 from django.conf import settings
@@ -9,8 +10,16 @@ from django.core.mail import send_mail
 from django.db.models.functions import Now
 
 from apps_catalog.models import Version
-from apps_catalog.services import record_image
+from apps_catalog.services import (
+    begin_image_import,
+    fail_image_import,
+    finish_image_import,
+    overdue_image_imports,
+    put_back,
+    record_image,
+)
 from jobs.models import Job
+from jobs.runtimes import image_layers
 from jobs.runtimes.base import Runtime, RuntimeFault
 from jobs.states import JOB_TERMINAL
 
@@ -30,6 +39,26 @@ def look_up_image(version_pk: int, runtime: Runtime) -> None:
         record_image(version_pk=version.pk, image=version.image, pinned="", state="missing", message=str(fault))
         return
     record_image(version_pk=version.pk, image=version.image, pinned=info.pinned, state="found", message="")
+
+
+def read_image(pk: int, runtime: Runtime) -> None:
+    """Fetch an image that a curator named, and make a draft of the app in it. One worker does it, whoever rings."""
+    wish = begin_image_import(pk)
+    if wish is None:
+        return
+    try:
+        info = runtime.image(wish.image, pull=True)
+        with closing(runtime.export(info.pinned)) as stream:
+            found = image_layers.read_image(stream)
+    except RuntimeFault as fault:
+        if fault.code == "engine_away":
+            put_back(wish)
+            raise
+        fail_image_import(wish, str(fault))
+    except image_layers.ImageFault as fault:
+        fail_image_import(wish, str(fault))
+    else:
+        finish_image_import(wish, files=found.files, notes=found.notes, pinned=info.pinned)
 
 
 def mail_finished(job_number: int) -> None:
@@ -54,12 +83,14 @@ def mail_finished(job_number: int) -> None:
 
 
 def catch_up(runtime: Runtime) -> None:
-    """Do the chores whose doorbell got lost: images of published versions not looked up, mails not sent."""
+    """Do the chores whose doorbell got lost: images of published versions not looked up or read, mails not sent."""
     versions = Version.objects.filter(
         state=Version.State.PUBLISHED, image_state=Version.ImageState.UNKNOWN, published_at__lt=Now() - LATE
     ).exclude(image="")
     for pk in versions.values_list("pk", flat=True)[:20]:
         look_up_image(pk, runtime)
+    for pk in overdue_image_imports():
+        read_image(pk, runtime)
     waiting = Job.objects.filter(notify=True, finished_at__lt=Now() - LATE, finished_at__gt=Now() - timedelta(days=1))
     for number in waiting.values_list("number", flat=True)[:50]:
         mail_finished(number)

@@ -29,12 +29,13 @@ from tenacity import (
 
 from apps_catalog.launch.binding import bind
 from apps_catalog.launch.spec import RunPlan
-from jobs import collect, folders, logs, stages
+from jobs import collect, folders, logs, stages, staging
 from jobs.events import record
 from jobs.job_values import ImageUsers, values_of
 from jobs.metrics import Meter
 from jobs.models import Attempt, Host, Job
 from jobs.models.jobs import LostRace
+from jobs.nodes import Nodes, hosts
 from jobs.preface import preface
 from jobs.runtimes.base import Exited, Handle, Missing, Runtime, RuntimeFault
 from jobs.stages import Outcome
@@ -61,11 +62,14 @@ class Tended:
     job: Job
     folder: folders.Folder
     disk_limit_bytes: int
+    nodes: Nodes
     handle: Handle | None = None
     writer: logs.LogWriter | None = None
     stopping: str = ""
     stop_message: str = ""
     stop_sent: bool = False
+    paused: bool | None = None  # as the engine was told last; None where that is not known
+    turning: bool = False  # it is just being told
     engine_went: bool = False
     meter: Meter = field(default_factory=Meter)
 
@@ -87,14 +91,15 @@ def execute(attempt: Attempt, here: Here, gpu_indexes: tuple[int, ...] = ()) -> 
     """Run one attempt to its end. Never raises for what the job did; a process that leaves just ends in the middle."""
     job = Job.objects.select_related("vault", "version__app", "owner", "machine_type").get(pk=attempt.task.job_id)
     folder = folders.Folder.of(attempt, here.host.name)
-    tended = Tended(attempt, job, folder, job.plan["limits"]["disk_mib"] * 2**20)
+    nodes = Nodes(attempt.name, job.plan["nodes"])
+    tended = Tended(attempt, job, folder, job.plan["limits"]["disk_mib"] * 2**20, nodes)
     tended.stopping, tended.stop_message = attempt.stop_reason, attempt.reason
     here.tend(tended)
     try:
         if _settle(tended, _run(tended, here, gpu_indexes), here):
             _tidy(tended, here)
-    except Left:
-        logger.info("Leaving %s to the next process: the engine is away.", attempt.name)
+    except (Left, staging.Leaving):
+        logger.info("Leaving %s to the next process, in the middle of a step.", attempt.name)
     finally:
         here.release(tended)
         connection.close()
@@ -112,12 +117,14 @@ def _run(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Outcome:
         _await_log(tended, follower)
         if tended.engine_went:  # an engine that stops can end the stream quietly: read once more what it kept
             _follow(tended, handle, here)
-        outcome = _outcome(tended, ended)
+        _close_nodes(tended, here)
+        outcome = staging.put_back(_care(tended, here), _outcome(tended, ended))
         return _collect(tended, outcome) if isinstance(ended, Exited) else outcome
     except RuntimeFault as fault:
         if tended.stopping:
             return Outcome(FailureClass(tended.stopping), tended.stop_message)
-        return Outcome(FailureClass.INFRA, str(fault), retry=fault.retry)
+        failure = FailureClass.USER if fault.code == "image_unfit" else FailureClass.INFRA
+        return Outcome(failure, str(fault), retry=fault.retry)
     except (PortalError, OSError) as fault:
         code = ended.code if isinstance(ended, Exited) else None
         return Outcome(FailureClass.INFRA, f"Host {here.host.name}: {fault}", code, retry=ended is None)
@@ -135,18 +142,31 @@ def _start(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Handle:
         return tended.handle
     connection.close()
     users = _with_image(tended, here, plan.image, lambda: here.users.of(here.runtime, plan))
-    bound = bind(plan, values_of(job, plan, users=users))
+    bound = bind(plan, values_of(job, plan, users=users, hosts=hosts(plan.nodes)))
     tended.folder.prepare(bound)
+    staging.bring(_care(tended, here))
     spec = folders.container(
         attempt=attempt, job=job, plan=bound, folder=tended.folder, labels=here.labels, gpu_indexes=gpu_indexes
     )
     connection.close()
-    handle = _with_image(tended, here, plan.image, lambda: here.runtime.start(spec))
-    tended.handle = handle
+    master, slaves = tended.nodes.share(spec, bound, tended.folder.root / "keys")
+
+    def begin() -> Handle:
+        tended.nodes.open(here.runtime, slaves, here.labels)
+        return here.runtime.start(master)
+
+    handle = _with_image(tended, here, plan.image, begin)
+    tended.handle, tended.paused = handle, None if handle.adopted else False
     with transaction.atomic():
         attempt.move(AttemptState.RUNNING, started_at=Now())
         record(job.number, "started", f"Running on {here.host.name}.", task_id=attempt.task_id)
     return handle
+
+
+def _close_nodes(tended: Tended, here: Here) -> None:
+    """Before the results are taken, for all nodes write into one folder. The master's end is the job's, whatever they do."""
+    for said in _patiently(tended, here, lambda: tended.nodes.close(here.runtime)):
+        record(tended.job.number, "node", said, task_id=tended.attempt.task_id)
 
 
 def _with_image(tended: Tended, here: Here, image: str, act: Callable[[], T]) -> T:
@@ -158,6 +178,10 @@ def _with_image(tended: Tended, here: Here, image: str, act: Callable[[], T]) ->
             raise
     _patiently(tended, here, lambda: here.runtime.image(image, pull=True))
     return _patiently(tended, here, act)
+
+
+def _care(tended: Tended, here: Here) -> staging.Care:
+    return staging.Care(tended.attempt, tended.job, tended.folder.root, lambda: tended.stopping, here.leaving)
 
 
 def _in_thread(what: str, handle: Handle, act: Callable[[], None]) -> threading.Thread:
@@ -325,4 +349,5 @@ def _tidy(tended: Tended, here: Here) -> None:
     handle = tended.handle
     if handle is not None:
         _patiently(tended, here, lambda: here.runtime.remove(handle))
+    _patiently(tended, here, lambda: tended.nodes.remove(here.runtime))
     tended.folder.remove()

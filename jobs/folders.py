@@ -121,7 +121,7 @@ def container(
     sources = {"home": folder.home, "results": folder.results}
     mounts = [Mount(str(sources[m.kind]), m.target, m.readonly) for m in plan.mounts if m.kind in sources]
     if job.vault is not None:
-        root = str(vaults.root_of(job.vault))
+        root = str(vaults.mounted(job.vault, folder.root / "data"))
         mounts += [Mount(root, m.target, m.readonly) for m in plan.mounts if m.kind == "vault"]
     in_store = not copied(plan)
     mounts += [

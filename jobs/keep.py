@@ -15,7 +15,8 @@ from jobs import stages, uploads, vaults
 from jobs.folders import HOST_LABEL, INSTALLATION_LABEL, host_root
 from jobs.models import Attempt, Chore, Host, IdempotencyKey, Installation, Job, LogChunk, Result
 from jobs.models.jobs import LostRace
-from jobs.runtimes.base import Runtime
+from jobs.nodes import attempt_of
+from jobs.runtimes.base import Runtime, RuntimeFault
 from jobs.states import ATTEMPT_OPEN, AttemptState
 
 logger = logging.getLogger(__name__)
@@ -76,27 +77,34 @@ def find_lost() -> int:
 
 
 def sweep(host: Host, runtime: Runtime) -> int:
-    """Remove this host's containers and folders whose attempt has ended (or never was). How many containers.
+    """Remove this host's containers, networks and folders whose attempt has ended (or never was). How many containers.
 
     A slot has a grace to tidy what it has settled. A lost attempt has nobody, and its task may run elsewhere by now.
     """
     mine = runtime.owned(INSTALLATION_LABEL, str(Installation.get().pk))
     on_host = {h.name for h in runtime.owned(HOST_LABEL, host.name)}
     names = {handle.name for handle in mine if handle.name in on_host}
+    networks = set(runtime.owned_networks(INSTALLATION_LABEL, str(Installation.get().pk)))
+    networks &= set(runtime.owned_networks(HOST_LABEL, host.name))
     root = host_root(host.name)
     folders = {p.name for p in root.iterdir() if p.name.startswith("slipway-")} if root.is_dir() else set()
-    living = Attempt.objects.filter(name__in=names | folders)
+    living = Attempt.objects.filter(name__in={attempt_of(name) for name in names | networks | folders})
     spared = set(living.filter(state__in=ATTEMPT_OPEN).values_list("name", flat=True))
     spared |= set(
         living.filter(state=AttemptState.EXITED, ended_at__gt=Now() - ORPHAN_GRACE).values_list("name", flat=True)
     )
     removed = 0
     for handle in mine:
-        if handle.name in names - spared:
+        if handle.name in names and attempt_of(handle.name) not in spared:
             logger.warning("Removing the orphan container %s.", handle.name)
             runtime.stop(handle, 1)
             runtime.remove(handle)
             removed += 1
+    for name in networks - spared:
+        try:
+            runtime.remove_network(name)
+        except RuntimeFault as fault:
+            logger.warning("The next round tries again: %s", fault)
     for name in folders - spared:
         shutil.rmtree(root / name, ignore_errors=True)
     return removed

@@ -79,6 +79,31 @@ def read_folder(
     return Listing(path, tuple(entries), len(kept), len(read) > LISTED_MAX)
 
 
+def select(
+    entries: Iterable[Entry],
+    path: str,
+    *,
+    patterns: Sequence[str] = (),
+    search: str = "",
+    sort: Sort = "name",
+    offset: int = 0,
+    limit: int = 200,
+    cut: bool = False,
+) -> Listing:
+    """The same page from entries that are all known already."""
+    needle = search.casefold()
+    kept = [
+        one
+        for one in entries
+        if needle in one.name.casefold() and (not patterns or one.kind == "folder" or matches(one.name, patterns))
+    ]
+    kept.sort(key=lambda one: (one.name.casefold(), one.name), reverse=sort == "-name")
+    if sort not in ("name", "-name"):
+        kept.sort(key=lambda one: one.size if "size" in sort else one.mtime, reverse=sort.startswith("-"))
+    kept.sort(key=lambda one: one.kind != "folder")
+    return Listing(path, tuple(kept[offset : offset + limit]), len(kept), cut)
+
+
 def _wanted(entry: os.DirEntry[str], patterns: Sequence[str]) -> bool:
     return not patterns or entry.is_dir(follow_symlinks=False) or matches(entry.name, patterns)
 

@@ -9,7 +9,7 @@ from typing import Any
 from apps_catalog.launch.environment import quoted
 from apps_catalog.launch.jobfiles import JOBENV
 from apps_catalog.launch.snippets import shell_line
-from apps_catalog.launch.spec import RunPlan
+from apps_catalog.launch.spec import PlanFile, RunPlan
 from apps_catalog.launch.substitutions import LATE, TOKEN
 
 ONE_LINE = 32
@@ -49,12 +49,11 @@ class Line:
 
 @dataclass(frozen=True)
 class FileWords:
-    """A file that the program finds. `lines` are those of jobenv.sh; `late`: written when the job starts."""
+    """A file that the program finds. `lines` are those of jobenv.sh; `note` says what is known of it, where that is all."""
 
     path: str
-    text: str
-    uploaded: bool
-    late: bool
+    text: str = ""
+    note: str = ""
     lines: tuple[Line, ...] = ()
 
 
@@ -98,17 +97,20 @@ def variables(plan: RunPlan) -> tuple[Line, ...]:
 
 
 def files(plan: RunPlan) -> list[FileWords]:
-    """The files in the plan's order; of jobenv.sh what is known before the job starts."""
-    return [
-        FileWords(
-            path=file.path,
-            text=file.text,
-            uploaded=bool(file.upload or file.base64),
-            late=file.late,
-            lines=variables(plan) if file.late and file.path == JOBENV else (),
-        )
-        for file in plan.files
-    ]
+    """The files in the plan's order; of those that are written when the job starts, what is known before."""
+    return [_file(file, plan) for file in plan.files]
+
+
+def _file(file: PlanFile, plan: RunPlan) -> FileWords:
+    if file.upload or file.base64:
+        return FileWords(file.path, note="the uploaded file")
+    if not file.late:
+        return FileWords(file.path, text=file.text)
+    if file.path == JOBENV:
+        return FileWords(file.path, note="written when the job starts", lines=variables(plan))
+    # The plan has a remark in place of the text.
+    remarks = (line.removeprefix("#").strip() for line in file.text.splitlines() if line.startswith("#"))
+    return FileWords(file.path, note=" ".join(remarks))
 
 
 @dataclass(frozen=True)
@@ -123,9 +125,9 @@ class Legend:
 
 
 def legend(shown: Iterable[Word], lines: Iterable[Line]) -> Legend:
-    shown, lines = list(shown), list(lines)
-    late = any(piece.late for part in (*shown, *lines) for piece in part.pieces)
-    return Legend(late, any(word.expanded for word in shown))
+    shown = list(shown)
+    texts = [*(word.pieces for word in shown), *(line.pieces for line in lines)]
+    return Legend(any(piece.late for text in texts for piece in text), any(word.expanded for word in shown))
 
 
 def user_words(plan: RunPlan) -> str:

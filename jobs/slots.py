@@ -16,6 +16,7 @@ from jobs.execute import Here, execute
 from jobs.folders import HOST_LABEL, INSTALLATION_LABEL
 from jobs.models import Attempt, Host, Installation, MachineType
 from jobs.models.jobs import LostRace
+from jobs.nodes import gpus_of_slot
 from jobs.runtimes.base import Runtime
 from jobs.states import FailureClass
 from jobs.watch import Watcher
@@ -75,9 +76,10 @@ class Slots:
         self.watcher.start()
         gpu = 0
         for machine, count in self._serve.items():
+            gpus = gpus_of_slot(machine)
             for slot in range(count):
-                indexes = tuple(range(gpu, gpu + machine.gpus))
-                gpu += machine.gpus
+                indexes = tuple(range(gpu, gpu + gpus))
+                gpu += gpus
                 self._thread(f"slot-{machine.name}-{slot}", self._serve_slot, machine, slot, indexes)
         for machine, slot in {(a.task.machine_type, a.slot) for a in left}:
             if slot >= self._serve.get(machine, 0):

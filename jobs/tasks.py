@@ -25,6 +25,12 @@ def look_up_image(version_pk: int) -> None:
         chores.look_up_image(version_pk, slots.runtime)
 
 
+@dramatiq.actor(queue_name=CONTROL_QUEUE, max_retries=3, time_limit=3_000_000)
+def read_image(pk: int) -> None:
+    if (slots := serving()) is not None:
+        chores.read_image(pk, slots.runtime)
+
+
 @dramatiq.actor(queue_name=CONTROL_QUEUE, max_retries=5, time_limit=120_000)
 def mail_finished(job_number: int) -> None:
     chores.mail_finished(job_number)

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 
 from django.conf import settings
 from django.core.cache import cache
@@ -14,7 +15,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
 from apps_catalog.launch.parameters.files import in_bytes
-from jobs import safe_paths
+from jobs import safe_paths, vault_s3
 from jobs.models import Vault
 from jobs.safe_paths import OWN_PREFIX
 from jobs.vault_roots import root_of
@@ -25,7 +26,9 @@ MEASURE_EVERY_S = 60
 
 
 def quota_bytes(vault: Vault) -> int | None:
-    """What the vault may hold: its own quota, else the installation's. 0 means no limit, given as None."""
+    """What the vault may hold: its own quota, else, on our disks, the installation's. 0 means no limit, given as None."""
+    if vault.type == Vault.Type.OBJECT and vault.quota_mib is None:
+        return None
     mib = settings.VAULT_QUOTA_MIB if vault.quota_mib is None else vault.quota_mib
     return mib * 2**20 or None
 
@@ -44,6 +47,9 @@ def usage(vault: Vault) -> int:
 
 
 def _walked(vault: Vault) -> int:
+    if vault.type == Vault.Type.OBJECT:
+        sizes = [found.size for found in islice(vault_s3.objects(vault), WALKED_MAX)]
+        return max(sum(sizes), vault.used_bytes) if len(sizes) == WALKED_MAX else sum(sizes)
     total = seen = 0
     counted: set[tuple[int, int]] = set()
     with safe_paths.opened(root_of(vault)) as top:

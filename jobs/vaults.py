@@ -1,24 +1,18 @@
-"""Vaults of type FILE: folders that people and jobs share. The only code that touches what is in them."""
+"""Vaults, whatever their type: what people, forms and clients ask of one. Each kind of storage answers in a module of its own."""
 
 from __future__ import annotations
 
-import errno
-import logging
-import os
-import time
-import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, Protocol
 
-from jobs import identity, listing, safe_paths
-from jobs.listing import Entry, Listing, Sort, entry_of
+from jobs import vault_disk, vault_objects
+from jobs.listing import Entry, Listing, Sort
 from jobs.models import Vault
-from jobs.safe_paths import OWN_PREFIX, PathRefused
-from jobs.store import disk_faults
-from jobs.vault_roots import create_vault, default_vault, root_of, visible_vault
-from jobs.vault_usage import WALKED_MAX, bytes_of, fresh_usage, over_quota, quota_bytes, reserved, room, stale, usage
-from portal.errors import Conflict, Forbidden, NotFound
+from jobs.vault_disk import sweep
+from jobs.vault_roots import create_vault, default_vault, make_default, root_of, visible_vault
+from jobs.vault_usage import fresh_usage, quota_bytes, usage
+from portal.errors import Conflict
 
 __all__ = [
     "create_vault",
@@ -27,7 +21,9 @@ __all__ = [
     "exists",
     "fresh_usage",
     "list_folder",
+    "make_default",
     "make_folder",
+    "mounted",
     "move",
     "open_file",
     "quota_bytes",
@@ -39,9 +35,43 @@ __all__ = [
     "visible_vault",
 ]
 
-logger = logging.getLogger(__name__)
-REMOVED_AT_ONCE = 20_000
-LEFTOVER_AFTER_S = 24 * 3600
+
+class Storage(Protocol):
+    """What a kind of storage does with one vault's files. All raise PathRefused for bad paths, and what they say below."""
+
+    def list_folder(
+        self,
+        vault: Vault,
+        path: str = "",
+        *,
+        patterns: Sequence[str] = (),
+        search: str = "",
+        sort: Sort = "name",
+        offset: int = 0,
+        limit: int = 200,
+    ) -> Listing: ...
+    def exists(self, vault: Vault, path: str) -> bool: ...
+    def open_file(self, vault: Vault, path: str) -> BinaryIO: ...
+    def save_file(self, vault: Vault, path: str, chunks: Iterable[bytes], *, replace: bool = False) -> Entry: ...
+    def make_folder(self, vault: Vault, path: str) -> None: ...
+    def rename(self, vault: Vault, path: str, name: str) -> None: ...
+    def move(self, vault: Vault, path: str, folder: str) -> None: ...
+    def delete(self, vault: Vault, path: str) -> None: ...
+
+
+STORAGES: Mapping[str, Storage] = {
+    Vault.Type.FILE: vault_disk,
+    Vault.Type.BLOCK: vault_disk,
+    Vault.Type.BLOCK_ARRAY: vault_disk,
+    Vault.Type.OBJECT: vault_objects,
+}
+
+
+def _storage(vault: Vault) -> Storage:
+    found = STORAGES.get(vault.type)
+    if found is None:
+        raise Conflict(f"The vault '{vault.name}' keeps no files. Choose another vault.", code="no_files")
+    return found
 
 
 def list_folder(
@@ -55,192 +85,46 @@ def list_folder(
     limit: int = 200,
 ) -> Listing:
     """A page of a folder, folders first. `patterns` (as a shell reads them) choose among files; `search` among all."""
-    names = safe_paths.parts(path)
-    with safe_paths.opened(root_of(vault), names) as fd:
-        return listing.read_folder(
-            fd, "/".join(names), patterns=patterns, search=search, sort=sort, offset=offset, limit=limit
-        )
+    return _storage(vault).list_folder(
+        vault, path, patterns=patterns, search=search, sort=sort, offset=offset, limit=limit
+    )
 
 
 def exists(vault: Vault, path: str) -> bool:
     """Whether a job would find a file or folder of its own there. Links do not count, and bad paths are not there."""
-    if vault.type != Vault.Type.FILE:
-        return False
-    try:
-        *folders, name = safe_paths.parts(path) or (".",)
-        with safe_paths.opened(root_of(vault), folders) as fd:
-            there = safe_paths.look(name, within=fd)
-    except (NotFound, PathRefused):
-        return False
-    return there is not None and safe_paths.kind_of(there.st_mode) in ("file", "folder")
+    return vault.type in STORAGES and _storage(vault).exists(vault, path)
 
 
 def open_file(vault: Vault, path: str) -> BinaryIO:
-    """A regular file, for reading. Raises NotFound or PathRefused."""
-    with _parent(vault, path) as (fd, name):
-        return safe_paths.open_file(name, within=fd)
-
-
-@contextmanager
-def _parent(vault: Vault, path: str) -> Iterator[tuple[int, str]]:
-    """The open folder that a path's last name lies in, and that name."""
-    names = safe_paths.parts(path)
-    if not names:
-        raise PathRefused("The path names the vault itself. Name a file or folder in it.")
-    with safe_paths.opened(root_of(vault), names[:-1]) as fd:
-        yield fd, names[-1]
+    """A file, for reading. Raises NotFound."""
+    return _storage(vault).open_file(vault, path)
 
 
 def save_file(vault: Vault, path: str, chunks: Iterable[bytes], *, replace: bool = False) -> Entry:
     """Write a file: whole or not at all, whatever fails. Raises Conflict where one is and `replace` is false, and Full."""
-    with _parent(vault, path) as (folder, name), safe_paths.opened(root_of(vault)) as top:
-        safe_paths.fresh_name(name)
-        before = _replaceable(name, folder, replace)
-        allowed = room(vault) + before
-        temporary = f"{OWN_PREFIX}{uuid.uuid4().hex}"
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=top)
-        try:
-            with os.fdopen(fd, "wb", buffering=0) as file:
-                size = _write(vault, file.fileno(), chunks, allowed)
-            with reserved(vault, size - before), _plain_faults(name):
-                _show(temporary, top, name, folder, replace)
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary, dir_fd=top)
-        seen = safe_paths.look(name, within=folder)
-    if seen is None:
-        raise Conflict(f"'{name}' was removed as soon as it was written, by a job or another person. Send it again.")
-    return entry_of(name, seen)
-
-
-def _show(temporary: str, top: int, name: str, folder: int, replace: bool) -> None:
-    """Give the finished file its name, in one step; never over another one unless asked."""
-    try:
-        if not replace:
-            os.link(temporary, name, src_dir_fd=top, dst_dir_fd=folder, follow_symlinks=False)
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP):
-            raise
-        replace = safe_paths.look(name, within=folder) is None  # a file system without hard links
-        if not replace:
-            raise FileExistsError from None
-    if replace:
-        os.rename(temporary, name, src_dir_fd=top, dst_dir_fd=folder)
-    os.fsync(folder)
-
-
-def _replaceable(name: str, folder: int, replace: bool) -> int:
-    """How many bytes the new file takes the place of."""
-    there = safe_paths.look(name, within=folder)
-    if there is None:
-        return 0
-    if safe_paths.kind_of(there.st_mode) == "folder":
-        raise Conflict(f"'{name}' is a folder. Choose another name.", code="exists")
-    if not replace:
-        raise _taken(name)
-    return bytes_of(there)
-
-
-def _taken(name: str) -> Conflict:
-    return Conflict(f"'{name}' is there already. Choose another name, or remove that one first.", code="exists")
-
-
-def _write(vault: Vault, fd: int, chunks: Iterable[bytes], allowed: int) -> int:
-    written = 0
-    for chunk in chunks:
-        written += len(chunk)
-        if written > allowed:
-            raise over_quota(vault)
-        with disk_faults():
-            rest = memoryview(chunk)
-            while rest:
-                rest = rest[os.write(fd, rest) :]
-    with disk_faults():
-        identity.share_file(fd)
-        os.fsync(fd)
-    return written
-
-
-@contextmanager
-def _plain_faults(name: str) -> Iterator[None]:
-    """Turn the operating system's answers to a change into ours."""
-    try:
-        with disk_faults():
-            yield
-    except FileExistsError:
-        raise _taken(name) from None
-    except FileNotFoundError:
-        raise NotFound(f"There is no '{name}' here. It may have been moved or deleted.") from None
-    except PermissionError:
-        raise Forbidden(f"'{name}' can't be changed: its permissions do not allow it.") from None
-    except OSError as error:
-        if error.errno == errno.EINVAL:
-            raise Conflict(f"'{name}' can't be moved into itself. Choose another folder.", code="into_itself") from None
-        raise
+    return _storage(vault).save_file(vault, path, chunks, replace=replace)
 
 
 def make_folder(vault: Vault, path: str) -> None:
     """Raises Conflict where there is something of that name, NotFound where the folder above is missing."""
-    with _parent(vault, path) as (fd, name), _plain_faults(name):
-        safe_paths.fresh_name(name)
-        os.mkdir(name, 0o700, dir_fd=fd)
-        made = safe_paths.open_folder(name, within=fd)
-        try:
-            identity.share_folder(made)
-        finally:
-            os.close(made)
+    _storage(vault).make_folder(vault, path)
 
 
 def rename(vault: Vault, path: str, name: str) -> None:
-    """Give a file, a folder or a link itself another name in the same folder. Raises Conflict where it is taken."""
-    safe_paths.fresh_name(name)
-    with _parent(vault, path) as (fd, old):
-        _relocate(old, fd, name, fd)
+    """Give a file or folder another name in the same folder. Raises Conflict where it is taken."""
+    _storage(vault).rename(vault, path, name)
 
 
 def move(vault: Vault, path: str, folder: str) -> None:
     """Move a file or folder, under its own name, into another folder of the vault."""
-    with _parent(vault, path) as (fd, name), safe_paths.opened(root_of(vault), safe_paths.parts(folder)) as target:
-        _relocate(name, fd, name, target)
-
-
-def _relocate(old: str, source: int, new: str, target: int) -> None:
-    with _plain_faults(old):
-        if safe_paths.look(old, within=source) is None:
-            raise FileNotFoundError
-        if safe_paths.look(new, within=target) is not None:
-            raise _taken(new)
-        os.rename(old, new, src_dir_fd=source, dst_dir_fd=target)
+    _storage(vault).move(vault, path, folder)
 
 
 def delete(vault: Vault, path: str) -> None:
-    """Remove a file, a link itself, or a folder with all it holds. It vanishes at once; what is very large is freed later."""
-    gone = f"{OWN_PREFIX}{uuid.uuid4().hex}"
-    with _parent(vault, path) as (fd, name), safe_paths.opened(root_of(vault)) as top, _plain_faults(name):
-        safe_paths.unlock(name, within=fd)
-        os.rename(name, gone, src_dir_fd=fd, dst_dir_fd=top)
-        safe_paths.remove(gone, within=top, entries_max=REMOVED_AT_ONCE)
-    stale(vault)
+    """Remove a file, or a folder with all it holds."""
+    _storage(vault).delete(vault, path)
 
 
-def sweep() -> int:
-    """Free what deletes left and uploads abandoned, a day old, in every vault; gives how many such things are gone."""
-    swept = 0
-    for vault in Vault.objects.filter(type=Vault.Type.FILE).iterator():
-        try:
-            swept += _sweep(vault)
-        except OSError:
-            logger.exception("The vault %s could not be swept; the others are.", vault.name)
-    return swept
-
-
-def _sweep(vault: Vault) -> int:
-    swept = 0
-    with safe_paths.opened(root_of(vault)) as top:
-        with os.scandir(top) as entries:
-            names = [entry.name for entry in entries if entry.name.startswith(OWN_PREFIX)]
-        for name in names:
-            there = safe_paths.look(name, within=top)
-            if there and time.time() - there.st_ctime > LEFTOVER_AFTER_S:
-                swept += safe_paths.remove(name, within=top, entries_max=WALKED_MAX)
-    return swept
+def mounted(vault: Vault, staged: Path) -> Path:
+    """The folder that a job sees as /data: the vault's own, or for a bucket the one that it was `staged` in."""
+    return staged if vault.type == Vault.Type.OBJECT else root_of(vault)

@@ -36,7 +36,8 @@ DISK_S = 5.0
 LOOK = """
 SELECT attempt.id, task.attempt_number = attempt.number AND task.state = 'running',
        job.cancel_requested_at IS NOT NULL,
-       attempt.started_at IS NOT NULL AND now() > attempt.started_at + make_interval(secs => attempt.walltime_s)
+       attempt.started_at IS NOT NULL AND now() > attempt.started_at + make_interval(secs => attempt.walltime_s),
+       job.pause_requested_at IS NOT NULL
 FROM jobs_attempt attempt JOIN jobs_task task ON task.id = attempt.task_id JOIN jobs_job job ON job.number = task.job_id
 WHERE attempt.id = ANY(%s)
 """
@@ -99,7 +100,7 @@ class Watcher:
             cursor.execute(LOOK, (list(tended),))
             rows = cursor.fetchall()
         self._seen()
-        for pk, in_force, cancelled, over_time in rows:
+        for pk, in_force, cancelled, over_time, pause in rows:
             attempt = tended[pk]
             if not in_force:
                 self._stop(attempt, FailureClass.INFRA, "Another attempt took its place.")
@@ -108,6 +109,8 @@ class Watcher:
             elif over_time:
                 limit = timedelta(seconds=attempt.attempt.walltime_s)
                 self._stop(attempt, FailureClass.TIMEOUT, f"It ran into its time limit of {limit}.")
+            else:
+                self._turn(attempt, pause)
         placement.wake(limits.put_right() | vault_locks.put_right())
         if not self.leaving.is_set() and not self.engine_fault:
             for machine_id in claim.ready_types(self._machine_ids):
@@ -140,9 +143,29 @@ class Watcher:
         """Ask the engine to stop it: once, in a thread, for it takes as long as the program's grace."""
         if not tended.stopping:
             tended.stopping, tended.stop_message = str(failure), message
-        if tended.handle is not None and not tended.stop_sent:  # else not started yet: the next look sends it
+        # Where it has not started yet, or is just being paused, the next look sends it.
+        if tended.handle is not None and not tended.stop_sent and not tended.turning:
             tended.stop_sent = True
             self._stops.submit(self._stop_now, tended, tended.handle)
+
+    def _turn(self, tended: Tended, pause: bool) -> None:
+        """Let it stand still or go on, as its job says: in a thread, and again at the next look where that failed."""
+        if tended.handle is None or tended.stopping or tended.turning or tended.paused == pause:
+            return
+        tended.turning = True
+        self._stops.submit(self._turn_now, tended, tended.handle, pause)
+
+    def _turn_now(self, tended: Tended, master: Handle, pause: bool) -> None:
+        act = self._runtime.pause if pause else self._runtime.resume
+        try:
+            for handle in (master, *tended.nodes.slaves):
+                act(handle)
+            tended.paused = pause
+        except RuntimeFault as fault:
+            logger.warning("To %s %s failed, trying again: %s", act.__name__, master.name, fault)
+            tended.paused = None
+        finally:
+            tended.turning = False
 
     def _stop_now(self, tended: Tended, handle: Handle) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
 
@@ -75,6 +76,20 @@ def integers(name: str, *, minimum: int = 1, maximum: int = 2**31 - 1) -> tuple[
             f"{name} is {' '.join(found)!r}. Allowed: whole numbers from {minimum} to {maximum}."
         )
     return tuple(map(int, found))
+
+
+def subnet(name: str, default: str) -> str:
+    """A private IPv4 network of at least 16 addresses."""
+    value = text(name, default)
+    try:
+        found = ipaddress.IPv4Network(value.strip())
+    except ValueError:
+        found = None
+    if found is None or not found.is_private or found.prefixlen > 28:
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}. Allowed: a private IPv4 network such as {default}, at most /28."
+        )
+    return str(found)
 
 
 def secret(name: str, *, minimum: int = 32) -> str:

@@ -214,6 +214,7 @@ UPLOAD_KEEP_HOURS = env.integer("UPLOAD_KEEP_HOURS", 48, minimum=1)
 # Vaults
 VAULT_ROOT = Path(env.text("VAULT_ROOT", str(STATE_DIR / "vaults"))).absolute()
 VAULT_QUOTA_MIB = env.integer("VAULT_QUOTA_MIB", 102_400)
+STAGE_LIMIT_MIB = env.integer("STAGE_LIMIT_MIB", 10_240, minimum=1)
 
 # Jobs
 WORK_ROOT = Path(env.text("WORK_ROOT", str(STATE_DIR / "work"))).absolute()
@@ -222,6 +223,7 @@ RUN_GID = env.integer("RUN_GID", 0)
 DOCKER_URL = env.text("DOCKER_HOST", "unix:///var/run/docker.sock")
 IDENTITY_IDS = env.integers("IDENTITY_IDS")
 REGISTRIES = env.words("REGISTRIES", ("docker.io",))
+JOB_NETWORKS = env.subnet("JOB_NETWORKS", "172.30.0.0/15")
 JOBS_RUNNING_MAX = env.integer("JOBS_RUNNING_MAX", 20, minimum=1)
 JOBS_QUEUED_MAX = env.integer("JOBS_QUEUED_MAX", 500, minimum=1)
 WALLTIME_DEFAULT_HOURS = env.integer("WALLTIME_DEFAULT_HOURS", 24, minimum=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from portal import health
 
@@ -13,7 +13,7 @@ urlpatterns = [
     path("accounts/", include("portal.people.entrance_urls")),
     path("account/", include("portal.people.urls")),
     path("admin/", admin.site.urls),
-    path("api/", include("jobs.jarvice.urls")),
+    re_path(r"^api/+", include("jobs.jarvice.urls")),  # clients send /api//jarvice/... too
     path("api/", include("portal.api.urls")),
     path("", include("apps_catalog.urls")),
     path("", include("jobs.urls")),

@@ -7,16 +7,17 @@ whoever adds one says here who may use it.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import reverse
 
-from apps_catalog.models import App, Version
+from apps_catalog.models import App, ImageImport, Version
 from jobs import vault_roots
-from jobs.models import Host, Job, Upload, Vault
+from jobs.models import Host, Job, Upload, UsageSeries, Vault
 from jobs.states import JobState
 from portal.people.models import ApiToken, User
 from tests.factories import (
@@ -47,6 +48,7 @@ CURATORS = frozenset({"curator"})
 OPERATORS = frozenset({"operator"})
 TEAMMATE = frozenset({"teammate"})
 NOBODY: frozenset[str] = frozenset()
+JARVICE = "/api/jarvice/"
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -60,6 +62,7 @@ class World:
     draft: Version
     job: Job  # the owner's alone
     shared: Job  # with the team
+    running: Job  # the owner's alone
     vault: Vault
     team_vault: Vault
     upload: Upload
@@ -67,6 +70,14 @@ class World:
     host: Host
     clients: dict[str, Client] = field(default_factory=dict)
     cookies: dict[str, dict[str, str]] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)  # for the JARVICE door
+
+    def signed(self, person: str, address: str) -> str:
+        """The address with the person's key, where a key in the address is what counts."""
+        if not address.startswith(JARVICE) or person not in self.keys:
+            return address
+        who = urlencode({"username": self.people[person].username, "apikey": self.keys[person]})
+        return f"{address}{'&' if '?' in address else '?'}{who}"
 
     def client(self, person: str) -> Client:
         """Signed in as at the beginning, even where a test has signed out."""
@@ -104,6 +115,8 @@ def build() -> World:
         make_result(one)
         make_result(one, path="plot.png", data=PIXEL)
     token, _ = ApiToken.issue(owner, name="theirs", scopes=["read"])
+    running = make_job(owner, version=version, state=JobState.RUNNING)
+    UsageSeries.objects.create(attempt=running.tasks.get().attempts.get(), points=[[0.0, 1.0, 1024, 1]])
     world = World(
         people=people,
         app=app,
@@ -111,6 +124,7 @@ def build() -> World:
         draft=draft,
         job=job,
         shared=shared,
+        running=running,
         vault=make_vault(owner, name="matrix"),
         team_vault=make_vault(crew, name="matrix-crew"),
         upload=make_upload(owner),
@@ -121,6 +135,9 @@ def build() -> World:
         world.clients[name] = Client(raise_request_exception=False)
         if name in people:
             world.clients[name].force_login(people[name], backend="django.contrib.auth.backends.ModelBackend")
+        if name in people:
+            scopes = ["jarvice", *(["curate"] if name == "curator" else ["operate"] if name == "operator" else [])]
+            _, world.keys[name] = ApiToken.issue(people[name], name="old clients", scopes=scopes)
         world.cookies[name] = {key: morsel.value for key, morsel in world.clients[name].cookies.items()}
     return world
 
@@ -137,12 +154,14 @@ class Rule:
     closed: int = 404
     looking: frozenset[str] = frozenset()  # those who see the thing, and get 403 for doing this to it
     query: str = ""
+    sought: Callable[[World], dict[str, Any]] = lambda world: {}  # what a query names, in this world
 
     def let_in(self, verb: str) -> frozenset[str]:
         return self.verbs.get("GET" if verb == "HEAD" else verb, NOBODY)
 
     def address(self, world: World, name: str) -> str:
-        return reverse(name, kwargs=self.arguments(world)) + self.query
+        sought = self.sought(world)
+        return reverse(name, kwargs=self.arguments(world)) + (f"?{urlencode(sought)}" if sought else self.query)
 
 
 def _app(world: World) -> dict[str, Any]:
@@ -155,6 +174,10 @@ def _version(world: World) -> dict[str, Any]:
 
 def _draft(world: World) -> dict[str, Any]:
     return {"slug": world.app.slug, "label": world.draft.label}
+
+
+def _image_import(world: World) -> dict[str, Any]:
+    return {"pk": ImageImport.objects.get_or_create(image="matrix:1", actor=world.people["curator"])[0].pk}
 
 
 def _job(world: World) -> dict[str, Any]:
@@ -217,6 +240,18 @@ def _reset_key(world: World) -> dict[str, Any]:
     return {"uidb36": "1", "key": "set-password"}
 
 
+def _running(world: World) -> dict[str, Any]:
+    return {"number": world.running.number}
+
+
+def _pi(world: World) -> dict[str, Any]:
+    return {"name": world.app.slug}
+
+
+def _listed_vault(world: World) -> dict[str, Any]:
+    return {"vault": world.vault.name}
+
+
 def get(who: frozenset[str], arguments: Arguments = lambda world: {}, **more: Any) -> list[Rule]:
     return [Rule({"GET": who}, arguments, **more)]
 
@@ -256,6 +291,7 @@ EXPECTED: dict[str, list[Rule]] = {
     "api:token": [Rule({"DELETE": OWNER}, _token)],
     "api:apps": [Rule({"GET": SIGNED_IN}), Rule({"POST": CURATORS}, closed=403)],
     "api:app": get(CREW, _app),
+    "api:app-eula": post(CREW, _app),
     "api:version": get(CREW, _version) + get(CURATORS, _draft),
     "api:version-schema": get(CREW, _version) + get(CURATORS, _draft),
     "api:validate": post(CREW, _app),
@@ -277,14 +313,40 @@ EXPECTED: dict[str, list[Rule]] = {
     ],
     "api:uploads": both(SIGNED_IN),
     "api:upload": get(OWNER, _upload),
+    # The JARVICE door: a key of its own, never a cookie
+    "jarvice:submit": both(SIGNED_IN),
+    "jarvice:batch": both(SIGNED_IN),
+    "jarvice:jobs": both(SIGNED_IN),
+    "jarvice:teamjobs": both(SIGNED_IN),
+    "jarvice:status": both(RUNNER, sought=_job) + both(WATCHERS, sought=_shared),
+    "jarvice:info": both(RUNNER, sought=_job) + both(WATCHERS, sought=_shared),
+    "jarvice:connect": [Rule({}, sought=_job)],  # nothing to connect to yet
+    "jarvice:tail": both(RUNNER, sought=_running),
+    "jarvice:output": both(RUNNER, sought=_job) + both(WATCHERS, sought=_shared),
+    "jarvice:metrics": both(RUNNER, sought=_running),
+    "jarvice:shutdown": both(RUNNER, sought=_running),
+    "jarvice:terminate": both(RUNNER, sought=_running),
+    "jarvice:signal": both(RUNNER, sought=_running),
+    "jarvice:action": [Rule({}, sought=lambda world: {**_running(world), "action": "x"})],  # no app has actions here
+    "jarvice:apps": both(SIGNED_IN),
+    "jarvice:appdef": both(CREW, sought=_pi),
+    "jarvice:machines": both(SIGNED_IN),
+    "jarvice:queues": both(SIGNED_IN),
+    "jarvice:vault": both(OWNER, sought=_listed_vault),
+    "jarvice:validate": post(EVERYBODY),
+    "jarvice:live": both(EVERYBODY),
+    "jarvice:ready": both(EVERYBODY),
     # The catalog
     "apps_catalog:catalog": get(SIGNED_IN),
     "apps_catalog:app": get(CREW, _app),
+    "apps_catalog:eula": both(CREW, _app),
     "apps_catalog:icon": get(CREW, _app),
     "apps_catalog:curate": get(CURATORS, closed=403),
     "apps_catalog:curate-import": both(CURATORS, closed=403),
     "apps_catalog:curate-check": post(CURATORS, closed=403),
     "apps_catalog:curate-version": get(CURATORS, _draft, closed=403),
+    "apps_catalog:curate-from-image": both(CURATORS, closed=403),
+    "apps_catalog:image-import": get(CURATORS, _image_import, closed=403),
     "apps_catalog:curate-overlay": both(CURATORS, _draft, closed=403),
     "apps_catalog:curate-settings": post(CURATORS, _draft, closed=403),
     "apps_catalog:curate-image": both(CURATORS, _draft, closed=403),
@@ -328,24 +390,6 @@ EXPECTED: dict[str, list[Rule]] = {
     "jobs:files-move": post(OWNER, _vault) + post(MATES, _team_vault),
     "jobs:files-delete": post(OWNER, _vault) + post(MATES, _team_vault),
 }
-
-
-def names() -> list[str]:
-    """The name of every address, with its namespace; the admin's aside, which are for staff alone."""
-    return sorted({name for name in _walk(get_resolver().url_patterns) if not name.startswith("admin:")})
-
-
-def admin_names() -> list[str]:
-    return sorted({name for name in _walk(get_resolver().url_patterns) if name.startswith("admin:")})
-
-
-def _walk(patterns: list[URLPattern | URLResolver], namespace: str = "") -> Iterator[str]:
-    for pattern in patterns:
-        if isinstance(pattern, URLResolver):
-            yield from _walk(pattern.url_patterns, pattern.namespace or namespace)
-        else:
-            assert pattern.name or namespace == "admin", f"{pattern.pattern} has no name"
-            yield f"{namespace}:{pattern.name}" if namespace else str(pattern.name)
 
 
 def rules() -> list[tuple[str, int]]:

@@ -120,6 +120,12 @@ def folders(tmp_path: Path, settings: Any) -> Path:
 
 
 @pytest.fixture
+def jarvice(settings: Any) -> None:
+    """The JARVICE door is open."""
+    settings.JARVICE_API = True
+
+
+@pytest.fixture
 def owner(db: None) -> User:
     """The one whose things they are."""
     from tests.factories import make_person

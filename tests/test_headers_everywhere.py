@@ -20,7 +20,7 @@ from tests import addresses
 from tests.addresses import EXPECTED, PEOPLE, World
 from tests.factories import PASSWORD, make_person
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("jarvice")]
 
 ELSEWHERE = (
     "https://evil.example/",
@@ -65,6 +65,8 @@ def test_a_change_without_the_csrf_token_is_refused(world: World, name: str, ind
     rule = EXPECTED[name][index]
     address = rule.address(world, name)
     refused = 404 if name == "api:unknown" else 403
+    if name.startswith("jarvice:"):
+        return  # no cookie counts there, so that no other site can use one: the next test
     client = Client(enforce_csrf_checks=True, raise_request_exception=False)
     client.cookies.load(dict(world.cookies["owner"]))
     with transaction.atomic():
@@ -74,6 +76,16 @@ def test_a_change_without_the_csrf_token_is_refused(world: World, name: str, ind
         cross_site = addresses.send(client, "POST", address, Origin="https://evil.example")
         assert cross_site.status_code == refused, address
         transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("name", [name for name in EXPECTED if name.startswith("jarvice:")])
+def test_a_cookie_is_nothing_to_the_jarvice_door(world: World, name: str) -> None:
+    rule = EXPECTED[name][0]
+    if "nobody" in rule.let_in("POST"):
+        return
+    for verb in ("GET", "POST"):
+        answer = addresses.send(world.client("owner"), verb, rule.address(world, name))
+        assert (answer.status_code, answer["Content-Type"]) == (401, "application/json")
 
 
 def test_with_the_csrf_token_the_same_change_is_done(world: World) -> None:
@@ -114,7 +126,7 @@ def test_every_answer_carries_the_security_headers(world: World, name: str, inde
         allowed = rule.let_in(verb) or frozenset({"owner"})
         for person in ("nobody", next(one for one in reversed(PEOPLE) if one in allowed)):
             with transaction.atomic():
-                answer = drained(addresses.send(world.client(person), verb, address))
+                answer = drained(addresses.send(world.client(person), verb, world.signed(person, address)))
                 transaction.set_rollback(True)
             assert_headers(answer, f"{person} {verb} {address}")
 
@@ -195,7 +207,7 @@ def test_no_address_sends_elsewhere(world: World, name: str, index: int) -> None
                 if verb == "GET":
                     answer = client.get(address, names)
                 elif address.startswith("/api/"):
-                    answer = addresses.send(client, verb, address)
+                    answer = addresses.send(client, verb, world.signed(person, address))
                 else:
                     answer = client.post(address, names, headers={"Referer": target})
                 drained(answer)
@@ -235,4 +247,6 @@ def test_what_is_open_to_everybody_is_listed_in_one_place() -> None:
         for name, rules in EXPECTED.items()
         if any("nobody" in who for rule in rules for who in rule.verbs.values())
     }
-    assert opened == OPEN_VIEWS
+    api = {name for name in opened if name.startswith("jarvice:")}  # which answers for itself
+    assert api == {"jarvice:live", "jarvice:ready", "jarvice:validate"}
+    assert opened - api == OPEN_VIEWS

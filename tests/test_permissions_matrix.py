@@ -14,10 +14,10 @@ from apps_catalog.models import App
 from jobs.models import Job, Vault
 from portal.api.permissions import scope_of
 from portal.people.models import SCOPES, ApiToken
-from tests import addresses
+from tests import address_names, addresses
 from tests.addresses import EVERYBODY, EXPECTED, PEOPLE, VERBS, Rule, World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("jarvice")]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def ask(world: World, person: str, verb: str, address: str) -> Any:
     if "/files/" in address:
         world.refill()
     with transaction.atomic():
-        answer = addresses.send(world.client(person), verb, address)
+        answer = addresses.send(world.client(person), verb, world.signed(person, address))
         if answer.streaming:
             answer.whole = b"".join(answer.streaming_content)
         transaction.set_rollback(True)
@@ -51,8 +51,8 @@ def is_in(answer: Any) -> bool:
 
 
 def test_every_address_is_in_the_table() -> None:
-    missing = sorted(set(addresses.names()) - EXPECTED.keys())
-    gone = sorted(EXPECTED.keys() - set(addresses.names()))
+    missing = sorted(set(address_names.names()) - EXPECTED.keys())
+    gone = sorted(EXPECTED.keys() - set(address_names.names()))
     assert not missing, f"Say in tests/addresses.py who may use: {', '.join(missing)}"
     assert not gone, f"No such address any more: {', '.join(gone)}"
 
@@ -85,7 +85,8 @@ def test_only_those_named_are_let_in(world: World, name: str, index: int) -> Non
             elif not expected:
                 assert not is_in(answer) or name.startswith("account_"), place  # those answer any verb with their page
             elif person == "nobody":
-                closed = answer.status_code == 401 if address.startswith("/api/v1/") else sent_to_sign_in(answer)
+                api = address.startswith(("/api/v1/", addresses.JARVICE))
+                closed = answer.status_code == 401 if api else sent_to_sign_in(answer)
                 assert closed, place
             else:
                 assert answer.status_code == (403 if person in rule.looking else rule.closed), place
@@ -97,7 +98,7 @@ def test_a_teammate_may_look_at_a_shared_job_but_not_cancel_it(world: World) -> 
     assert ask(world, "stranger", "POST", address).status_code == 404
 
 
-@pytest.mark.parametrize("name", addresses.admin_names())
+@pytest.mark.parametrize("name", address_names.admin_names())
 def test_the_admin_is_for_staff(world: World, name: str) -> None:
     match_arguments: list[tuple[str, ...]] = [(), ("1",), ("auth",), ("1", "1")]
     address = next((found for args in match_arguments if (found := _reversed(name, args))), "/admin/nothing/")
@@ -163,12 +164,12 @@ def test_the_queries_that_everything_goes_through_show_each_person_their_own(wor
         )
         for name, person in world.people.items()
     }
-    own, shared = world.job.pk, world.shared.pk
-    assert seen["owner"] == ({own, shared}, {"matrix", "matrix-crew"}, {"matrix"})
+    own, shared = {world.job.pk, world.running.pk}, world.shared.pk
+    assert seen["owner"] == ({*own, shared}, {"matrix", "matrix-crew"}, {"matrix"})
     assert seen["teammate"] == ({shared}, {"matrix-crew"}, {"matrix"})
     assert seen["stranger"] == (set(), set(), set())
     assert seen["curator"] == (set(), set(), {"matrix"})
-    assert seen["operator"] == ({own, shared}, set(), set())
+    assert seen["operator"] == ({*own, shared}, set(), set())
 
 
 # Tokens

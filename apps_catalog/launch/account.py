@@ -33,7 +33,7 @@ def read_variables(section: Section) -> dict[str, AccountVariable]:
             own.demand("name", "description", "userowned", "inherit")
         fault = name_fault(key)
         if fault:
-            message = f"The variable {shortened(key)!r} {fault}; it will not be in jobenv.sh."
+            message = f"The variable {shortened(key)!r} {fault}; it will not be in jobenv.sh. Give it another name."
             notes.warn("variable-name", message, where)
             continue
         if own.flag("userowned"):

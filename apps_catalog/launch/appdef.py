@@ -49,6 +49,7 @@ TOP_KEYS = frozenset(
         "walltime",
     }
 )
+IMAGE_KEYS = frozenset({"data", "type"})
 
 
 def read_appdef(text: str | bytes) -> Reading:
@@ -167,7 +168,7 @@ def _read_icon(section: Section) -> tuple[str, str]:
     if raw is None:
         return "", ""
     where = section.at("image")
-    image = Section(raw, where, section.notes, frozenset({"data", "type"}))
+    image = Section(raw, where, section.notes, IMAGE_KEYS)
     image.demand("data", "type")
     kind, data = image.text("type").strip().lower(), image.text("data")
     if kind not in ICON_TYPES:

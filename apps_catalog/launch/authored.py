@@ -6,10 +6,12 @@ import re
 from dataclasses import dataclass, field
 
 from apps_catalog.launch.spec import Launch, Site
-from apps_catalog.launch.substitutions import LATE, TRUSTED, fill, fill_url, known_values, names_in
+from apps_catalog.launch.substitutions import LATE, SUBSTITUTIONS, TRUSTED, fill, fill_url, known_values, names_in
 
 # No shell reads anything but itself in these, quoted or not.
 SAFE = re.compile(r"[A-Za-z0-9_./:@,+=-]*")
+# Stand for what is filled in later: no text of a definition or a submission holds a NUL.
+MARKS = {name: f"\0{name}\0" for name in SUBSTITUTIONS}
 LATEST_LITERAL_VERSION = 1
 
 
@@ -58,9 +60,9 @@ class Author:
         names = names_in(written)
         self._withhold(names)
         later = names & (LATE - self.withheld | kept)
-        filled = fill(written, {name: text for name, text in self.values.items() if name not in kept}.get)
-        marks = {name: f"\0{name}\0" for name in later}
-        if later and fill(filled, marks.get) != fill(written, {**self.values, **marks}.get):
+        values = {name: text for name, text in self.values.items() if name not in kept}
+        filled = fill(written, values.get)
+        if later and fill(filled, MARKS.get) != fill(written, {**MARKS, **values}.get):
             # A value that reads like a token, such as a label: filled in now, it would be filled in once more later.
             later |= names & self.values.keys()
             filled = written

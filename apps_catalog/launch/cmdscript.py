@@ -15,7 +15,7 @@ import re
 
 from apps_catalog.launch.reading import Section, shortened
 
-MAX_SCRIPT_BYTES = 1024 * 1024
+MAX_CHARACTERS = 1024 * 1024
 SHEBANG = "#!"
 DEFAULT_SHEBANG = "#!/bin/sh\n"
 BASE64 = re.compile(r"[A-Za-z0-9+/]*[A-Z][A-Za-z0-9+/]*={0,2}")
@@ -35,12 +35,6 @@ def read_cmdscript(section: Section, path: tuple[str, ...] | None) -> str:
     if not written.strip():
         return ""
     where = section.at("cmdscript")
-    if len(written) > 2 * MAX_SCRIPT_BYTES:
-        message = (
-            f"'cmdscript' is longer than {MAX_SCRIPT_BYTES // 1024} KiB. Put a script of that size into the image."
-        )
-        section.notes.error("cmdscript-too-long", message, where)
-        return ""
     script = decoded(written)
     if script is None:
         message = (
@@ -48,6 +42,10 @@ def read_cmdscript(section: Section, path: tuple[str, ...] | None) -> str:
             "Save the script as UTF-8 and encode it again, or write it as plain text."
         )
         section.notes.error("cmdscript-encoding", message, where)
+        return ""
+    if len(script) > MAX_CHARACTERS:
+        message = f"'cmdscript' is longer than {MAX_CHARACTERS // 1024} KiB. Put a script of that size into the image."
+        section.notes.error("cmdscript-too-long", message, where)
         return ""
     fault = path_fault(path[0]) if path else ""
     if fault:

@@ -44,7 +44,8 @@ COMMAND_KEYS = frozenset(
 )
 KEYS_OF_VERSION_2 = ("webshell", "desktop", "verboseinit", "cmdscript")
 UNSERVED_KEYS = ("interactive", "publicip", "ports", "url", "webshell", "desktop")
-PORT = re.compile(r"[0-9]{1,5}/(tcp|udp|sctp)")
+PORT = re.compile(r"([0-9]{1,5})/(?:tcp|udp|sctp)")
+MAX_PORT = 65_535
 
 
 def read_command(
@@ -60,6 +61,7 @@ def read_command(
     parameters = _read_parameters(key, section)
     _check_parameters(section, parameters, version, vault_types)
     _check_keys(section, version)
+    _check_script_place(section, path, parameters)
     if path is None or parameters is None:
         return None
     return Command(
@@ -111,7 +113,10 @@ def _read_parameters(key: str, section: Section) -> Mapping[str, Parameter] | No
     read = {name: read_parameter(name, one, join(where, name), section.notes) for name, one in raw.items()}
     uploads = [name for name, parameter in read.items() if isinstance(parameter, Upload)]
     if len(uploads) > 1:
-        message = f"The command {key!r} has {len(uploads)} UPLOAD parameters; one is allowed."
+        named = ", ".join(shortened(name) for name in uploads[:4])
+        message = (
+            f"The command {key!r} has {len(uploads)} UPLOAD parameters ({named}); one is allowed. Keep one of them."
+        )
         section.notes.error("several-uploads", message, join(where, uploads[1]))
         return None
     found = {name: parameter for name, parameter in read.items() if parameter is not None}
@@ -126,14 +131,26 @@ def _check_parameters(
         if isinstance(parameter, File) and vault_types == ("NONE",):
             message = f"{name!r} is a FILE, but the only vault type is NONE: there is nothing to pick a file from."
             section.notes.warn("file-without-vault", message, where)
-        if parameter.variable and isinstance(parameter, Upload):
-            section.notes.info("no-effect", "'variable' has no effect on an UPLOAD.", where)
+        if isinstance(parameter, Upload) and (parameter.variable or parameter.positional_given is not None):
+            section.notes.info("no-effect", "'variable' and 'positional' have no effect on an UPLOAD.", where)
         elif parameter.variable and name_fault(name):
-            message = f"{shortened(name)!r} {name_fault(name)}; it will not be in jobenv.sh."
+            message = f"{shortened(name)!r} {name_fault(name)}; it will not be in jobenv.sh. Give it another name."
             section.notes.warn("variable-name", message, where)
         if isinstance(parameter, Const):
             _check_constant(parameter, join(where, "value"), section.notes, version)
     check_conditions(parameters or {}, section.at("parameters"), section.notes, version)
+
+
+def _check_script_place(
+    section: Section, path: tuple[str, ...] | None, parameters: Mapping[str, Parameter] | None
+) -> None:
+    """Notes an error where the author's script and the person's file would be one file."""
+    for name, parameter in (parameters or {}).items():
+        if path and section.get("cmdscript") and isinstance(parameter, Upload) and parameter.path == path[0]:
+            message = (
+                f"'cmdscript' and the UPLOAD {shortened(name)!r} are both written to {path[0]}. Give one another path."
+            )
+            section.notes.error("cmdscript-path", message, section.at("path"))
 
 
 def _check_constant(parameter: Const, where: str, notes: Notes, version: int) -> None:
@@ -153,7 +170,8 @@ def _check_constant(parameter: Const, where: str, notes: Notes, version: int) ->
 
 
 def _check_keys(section: Section, version: int) -> None:
-    check_substitutions(section.text("url"), section.at("url"), section.notes)
+    if isinstance(section.get("url"), str):
+        check_substitutions(section.get("url"), section.at("url"), section.notes)
     newer = [f"'{key}'" for key in KEYS_OF_VERSION_2 if section.get(key)]
     if newer and version < 2:
         message = f'{", ".join(newer)} need "appdefversion": 2; accepted all the same.'
@@ -172,8 +190,15 @@ def _check_keys(section: Section, version: int) -> None:
 
 def _read_ports(section: Section) -> tuple[str, ...]:
     ports = section.texts("ports") or ()
-    for port in ports:
-        if not PORT.fullmatch(port):
-            message = f"The port {port!r} should be written like 8080/tcp."
-            section.notes.warn("port", message, section.at("ports"))
+    where = section.at("ports")
+    for port in ports[:40]:
+        match = PORT.fullmatch(port)
+        if not match or not 0 < int(match.group(1)) <= MAX_PORT:
+            message = (
+                f"The port {shortened(port)!r} should be written like 8080/tcp: a number from 1 to {MAX_PORT}, and "
+            )
+            section.notes.warn("port", f"{message}tcp, udp or sctp.", where)
+    if len({port.rpartition("/")[2] for port in ports if PORT.fullmatch(port)}) > 1:
+        message = "The ports are of several protocols; the specification allows one protocol in a list."
+        section.notes.warn("ports-mixed", message, where)
     return ports

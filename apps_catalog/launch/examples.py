@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 
+from apps_catalog.launch.conditions import present
 from apps_catalog.launch.parameters import Hint
 from apps_catalog.launch.schema import hints
 from apps_catalog.launch.spec import Command, Json, LaunchSpec
@@ -14,10 +15,11 @@ CLASS = re.compile(r"\[([^]!])[^]]*\]")
 
 
 def example_values(command: Command) -> dict[str, Json]:
-    """What must be given, and what has a default; the rest may be left out."""
+    """What must be given, and what has a default, of what is there by default; the rest may be left out."""
     found: dict[str, Json] = {}
+    there = present(command, {})
     for hint in hints(command):
-        if hint.default is None and not hint.required:
+        if hint.key not in there or (hint.default is None and not hint.required):
             continue
         parameter = command.parameters[hint.key]
         found[hint.key] = _invented(hint) if parameter.default is None else parameter.default

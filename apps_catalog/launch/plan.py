@@ -207,3 +207,6 @@ def limits(launch: Launch, site: Site) -> PlanLimits:
         slave_memory_mib=machine.ram_mib if machine.slave_ram_mib is None else machine.slave_ram_mib,
         slave_gpus=machine.gpus if machine.slave_gpus is None else machine.slave_gpus,
     )
+
+
+__all__ = ["JOBENV", "RESULTS", "needs_api_key", "plan"]

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from apps_catalog.services.agreeing import accept_eula, eula_accepted_at, eula_address, eula_digest, eula_missing
+from apps_catalog.services.from_images import (
+    begin_image_import,
+    fail_image_import,
+    finish_image_import,
+    overdue_image_imports,
+    put_back,
+    request_image_import,
+)
 from apps_catalog.services.importing import Imported, import_definition
 from apps_catalog.services.publishing import (
     image_fits,
@@ -18,16 +27,27 @@ from apps_catalog.services.shaping import edited_overlay, set_overlay
 
 __all__ = [
     "Imported",
+    "accept_eula",
     "authored_spec",
+    "begin_image_import",
     "edited_overlay",
+    "eula_accepted_at",
+    "eula_address",
+    "eula_digest",
+    "eula_missing",
+    "fail_image_import",
+    "finish_image_import",
     "image_fits",
     "import_definition",
     "look_up_image",
     "make_default",
     "not_launchable",
+    "overdue_image_imports",
     "publish",
+    "put_back",
     "read_definition",
     "record_image",
+    "request_image_import",
     "retire",
     "set_image",
     "set_overlay",

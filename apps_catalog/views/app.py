@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from apps_catalog import services
+from apps_catalog.help_pages import cleaned
 from apps_catalog.launch.examples import example_machine, example_values
 from apps_catalog.launch.snippets import Snippet, snippets
 from apps_catalog.launch.spec import Command, LaunchSpec
@@ -63,6 +66,14 @@ class AppPage:
     @cached_property
     def obstacle(self) -> str:
         return services.not_launchable(self.version)
+
+    @cached_property
+    def agreed_at(self) -> datetime | None:
+        return services.eula_accepted_at(self.user, self.version)
+
+    @property
+    def help(self) -> SafeString:
+        return cleaned(self.version.help_html)
 
     @cached_property
     def chosen(self) -> Command:

@@ -10,7 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-JOBENV = Path("/etc/JARVICE/jobenv.sh")
+JARVICE = Path("/etc/JARVICE")
+JOBENV = JARVICE / "jobenv.sh"
 UPLOADED = Path("/opt/gallery/notes.txt")
 BOLD, BLUE, GREEN, PLAIN = "\x1b[1m", "\x1b[34m", "\x1b[32m", "\x1b[0m"
 
@@ -25,6 +26,12 @@ def settings() -> dict[str, str]:
         return {}
     pairs = (word.partition("=") for word in shlex.split(JOBENV.read_text(), comments=True) if "=" in word)
     return {name: value for name, _, value in pairs}
+
+
+def told() -> dict[str, str]:
+    """The other files of /etc/JARVICE, by name: what the job is, and on which nodes it runs."""
+    names = ("jobinfo.sh", "nodes", "cores", "random128.txt")
+    return {name: (JARVICE / name).read_text() for name in names if (JARVICE / name).exists()}
 
 
 def count_to(number: int, pause_s: float) -> None:
@@ -45,6 +52,10 @@ def main() -> None:
     title(f"Parameters in {JOBENV}")
     for name, value in found.items():
         print(f"{name} = {value!r}")
+
+    for name, text in told().items():
+        title(f"{JARVICE / name}")
+        print(text.rstrip())
 
     title("Environment")
     for name in sorted(os.environ):

@@ -274,7 +274,11 @@ SETTING_LABELS = {
     "/label": ("label", "Label"),
     "/walltime_s": ("walltime", "Time limit"),
     "/team": ("team", "Share with"),
+    "/eula": ("eula", "Licence terms"),
 }
+
+
+LABELS_ELSEWHERE = {"/variables/": "Account variable", "/identity": "User of the container"}
 
 
 def problems(spec: LaunchSpec, draft: Draft, faults: Iterable[Fault], prefix: str = "") -> tuple[Problem, ...]:
@@ -291,12 +295,18 @@ def problems(spec: LaunchSpec, draft: Draft, faults: Iterable[Fault], prefix: st
         names[pointer] = f"p:{asked.key}"
     found = []
     for fault in faults:
-        id_, label = places.get(fault.pointer) or ("", fault.pointer.removeprefix("/parameters").removeprefix("/"))
+        id_, label = places.get(fault.pointer) or ("", _label_elsewhere(fault.pointer))
         name = names.get(fault.pointer, fault.pointer.removeprefix("/"))
         if draft.json_text is not None:
             id_, name, label = "json", "json", _with_line(label, fault.pointer, draft.positions)
         found.append(Problem(id_, label, sentence(fault.message), name))
     return tuple(found)
+
+
+def _label_elsewhere(pointer: str) -> str:
+    """What a fault is about that has no field."""
+    kind = next((label for start, label in LABELS_ELSEWHERE.items() if pointer.startswith(start)), None)
+    return pointer.removeprefix("/parameters").removeprefix("/") if kind is None else kind
 
 
 def _with_line(label: str, pointer: str, positions: Positions | None) -> str:

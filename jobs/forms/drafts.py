@@ -13,6 +13,7 @@ from django.http import QueryDict
 
 from apps_catalog.launch.document import read_document, text_fault
 from apps_catalog.launch.findings import Finding
+from apps_catalog.launch.parameters import Parameter
 from apps_catalog.launch.positions import Positions, find_positions
 from apps_catalog.launch.spec import Command, Fault, Json, LaunchSpec, Submission
 from apps_catalog.launch.walltime import parse_walltime
@@ -46,7 +47,7 @@ BODY_KEYS: Mapping[str, tuple[type, str]] = {
 class Draft:
     """`clock` is the time limit as typed, `nodes_text` the number of nodes ("" where nobody typed one). `json_text` is set while the JSON side is shown. `token` guards a double click.
 
-    `faults` were found in reading; `remarks` say what a link or an earlier job named and could not be taken over.
+    `eula` is the digest of the licence terms that were ticked. `faults` were found in reading; `remarks` say what a link or an earlier job named and could not be taken over.
     """
 
     submission: Submission
@@ -60,6 +61,7 @@ class Draft:
     positions: Positions | None = None
     faults: tuple[Fault, ...] = ()
     remarks: tuple[str, ...] = ()
+    eula: str = ""
 
     @property
     def nodes_shown(self) -> str:
@@ -234,16 +236,19 @@ def _telling(spec: LaunchSpec, submission: Submission) -> Submission:
     command = spec.commands.get(submission.command)
     if command is None:
         return submission
-    unseen = {
-        key
-        for key in absent(command, submission.parameters)
-        if command.parameters[key].coerce(submission.parameters.get(key)) == command.parameters[key].default
-        or (
-            command.parameters[key].default is None and command.parameters[key].is_blank(submission.parameters.get(key))
-        )
+    hidden = absent(command, submission.parameters)
+    kept = {
+        key: value
+        for key, value in submission.parameters.items()
+        if key not in hidden or not _as_usual(command.parameters[key], value)
     }
-    kept = {key: value for key, value in submission.parameters.items() if key not in unseen}
     return replace(submission, parameters=kept)
+
+
+def _as_usual(parameter: Parameter, value: Json) -> bool:
+    if parameter.default is None:
+        return parameter.is_blank(value)
+    return bool(parameter.coerce(value) == parameter.default)
 
 
 def typed_parameters(spec: LaunchSpec, submission: Submission) -> dict[str, Json]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from django.conf import settings
 
+from apps_catalog.launch.hints import wishes
 from apps_catalog.launch.snippets import snippets
-from apps_catalog.launch.spec import Json, LaunchSpec, Submission
+from apps_catalog.launch.spec import Command, Json, LaunchSpec, Submission
 from apps_catalog.models import App, Version
-from apps_catalog.services import not_launchable, spec_of
+from apps_catalog.services import eula_digest, eula_missing, not_launchable, spec_of
 from jobs import services, vaults
 from jobs.forms import attachments, machines
 from jobs.forms.builder import Settings, build, problems
@@ -24,6 +26,11 @@ from portal.errors import NotFound
 from portal.people.models import User
 
 NO_VAULT = "NONE"
+TYPE_WORDS: Mapping[str, str] = {
+    Vault.Type.OBJECT: " \u00b7 object storage",
+    Vault.Type.BLOCK: " \u00b7 disk: one job at a time",
+    Vault.Type.BLOCK_ARRAY: " \u00b7 disk array: one job at a time",
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,12 @@ def find_page(user: User, slug: str, label: str) -> Page:
     return Page(user, app, version, spec_of(version))
 
 
+def vault_words(vault: Vault) -> str:
+    """A vault as the list of the form names it: whose it is, and what sets its type apart."""
+    team = f" (team {vault.team.name})" if vault.team else ""
+    return f"{vault.name}{team}{TYPE_WORDS.get(vault.type, '')}"
+
+
 @dataclass(frozen=True)
 class Page:
     user: User
@@ -67,6 +80,11 @@ class Page:
         return not_launchable(self.version)
 
     @cached_property
+    def eula(self) -> str:
+        """The digest of the licence terms that this person has still to agree to, or ""."""
+        return eula_digest(self.version) if eula_missing(self.user, self.version) else ""
+
+    @cached_property
     def states(self) -> list[MachineState]:
         return machine_states()
 
@@ -78,7 +96,7 @@ class Page:
             return []
         own = vaults.default_vault(self.user)
         rows = Vault.objects.visible_to(self.user).exclude(type=Vault.Type.NONE).select_related("team")
-        found = [(row.name, f"{row.name} (team {row.team.name})" if row.team else row.name) for row in rows]
+        found = [(row.name, vault_words(row)) for row in rows]
         found.sort(key=lambda pair: pair[0] != own.name)
         without = NO_VAULT in self.spec.vault_types or "FILE" not in self.spec.vault_types or not found
         return [*found, (NO_VAULT, "No storage")] if without else found
@@ -95,8 +113,14 @@ class Page:
         command = first_command(self.spec, submission.command)
         fitting = machines.fitting(self.spec, command, self.states)
         machine = machines.named(fitting, submission.machine) or machines.preferred(fitting)
-        vault = submission.vault or (self.vaults[0][0] if self.vaults else "")
+        vault = submission.vault or self._first_vault(command)
         return replace(draft, submission=replace(submission, machine=machine, vault=vault))
+
+    def _first_vault(self, command: Command) -> str:
+        """The vault that the app's hints wish for, where the person has it; else their default."""
+        names = [name for name, _ in self.vaults]
+        wished = wishes(self.spec, command).vault
+        return wished if wished in names else names[0] if names else ""
 
     def sent(self, draft: Draft) -> Submission:
         """What launching this draft sends: typed values, and none of what is hidden."""
@@ -111,7 +135,7 @@ class Page:
         """What launching this draft would run, the faults of reading it first."""
         if draft.faults and draft.json_text is not None and draft.positions is None:
             return services.Preview(None, draft.faults)
-        found = services.preview(owner=self.user, version=self.version, submission=self.sent(draft))
+        found = services.preview(owner=self.user, version=self.version, submission=self.sent(draft), eula=draft.eula)
         if not draft.faults:
             return found
         known = {fault.pointer for fault in draft.faults}

@@ -12,7 +12,7 @@ from apps_catalog.models import App, Version
 from apps_catalog.services import read_definition
 from jobs.jarvice import appdefs
 from jobs.jarvice.answers import JSON, Endpoint
-from jobs.jarvice.calls import Call, malformed
+from jobs.jarvice.calls import FIELDS, Call, malformed
 from jobs.jarvice.entries import clock, seconds
 from jobs.jarvice.names import UNREAD, find_app, visible_apps
 from jobs.jarvice.storage import find_vault
@@ -147,6 +147,8 @@ def validate(call: Call) -> dict[str, Any]:
     address = call.request.META.get("REMOTE_ADDR", "")
     if not room_left("jarvice-validate", address, most=VALIDATED_A_MINUTE, within_s=60):
         raise PortalError("Too many definitions in a minute. Wait a little, then go on.", code="too_many", status=429)
+    if FIELDS.match(call.raw):  # not read as a definition: what is wrong with one is told with its words
+        raise malformed("The body must be an AppDef, as JSON. Send no fields with it.")
     reading = read_definition(call.raw)
     if not reading.ok:
         told = [finding for finding in reading.findings if finding.level == "error"]

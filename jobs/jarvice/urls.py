@@ -35,5 +35,5 @@ ENDPOINTS = (
 )
 app_name = "jarvice"
 urlpatterns: list[URLPattern] = [
-    re_path(rf"^/*jarvice/+{endpoint.name}/?$", endpoint.view, name=endpoint.name) for endpoint in ENDPOINTS
+    re_path(rf"^jarvice/+{endpoint.name}/?$", endpoint.view, name=endpoint.name) for endpoint in ENDPOINTS
 ]

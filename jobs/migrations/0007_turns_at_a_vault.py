@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0006_identity_of_a_job"),
+        ("jobs", "0006_outgoing_network"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

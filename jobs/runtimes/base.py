@@ -251,5 +251,8 @@ class Runtime(Protocol):
         None where there is none, or it is larger than the limit. Raises RuntimeFault(image_missing, engine_away).
         """
 
+    def export(self, reference: str) -> Iterator[bytes]:
+        """An image that is here as the stream of `docker save`: a tar of its layers and manifest. Raises RuntimeFault."""
+
     def ping(self) -> str:
         """The engine's name and version. Raises RuntimeFault(engine_away)."""

@@ -268,6 +268,13 @@ class DockerRuntime(docker_networks.PrivateNetworks):
                 raise image_missing(reference, "it was pulled and is gone again. Try once more", retry=True)
         return image_info(reference, parsed, found)
 
+    def export(self, reference: str) -> Iterator[bytes]:
+        with self._engine():
+            try:
+                yield from self._stream.get_image(reference)
+            except NotFound as error:
+                raise image_missing(reference, "it is not on this host. Pull it", retry=True) from error
+
     def _local_image(self, reference: str) -> dict[str, Any] | None:
         with self._engine():
             try:

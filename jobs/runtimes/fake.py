@@ -51,7 +51,7 @@ Program = Callable[[ContainerSpec], FakeProgram]
 
 
 def by_words(spec: ContainerSpec) -> FakeProgram:
-    """The default: true, false, echo, sleep, sshd; another program prints its words and succeeds."""
+    """The default: true, false, echo, sleep, and sshd as nodes start it; another program prints its words and succeeds."""
     program, *words = spec.argv
     match program.rpartition("/")[2], words:
         case "true", _:
@@ -60,7 +60,9 @@ def by_words(spec: ContainerSpec) -> FakeProgram:
             return FakeProgram(exit_code=1)
         case "echo", _:
             return FakeProgram(lines=(" ".join(words).encode() + b"\n",))
-        case "sshd", _:
+        case "sh", ["-c", script, "sh", *rest] if script.endswith('exec "$@"') and rest:
+            return by_words(replace(spec, argv=tuple(rest)))
+        case "sh", [script, *_] if script.endswith("/sshd.sh"):
             return FakeProgram(lines=(("stderr", SSHD_LISTENS),), duration_s=3600, lines_s=0)
         case "sleep", [seconds] if seconds.replace(".", "", 1).isdigit():
             return FakeProgram(duration_s=float(seconds))
@@ -124,6 +126,7 @@ class FakeRuntime:
         self._program = program
         self._gpus = gpus
         self._missing = set(missing)
+        self._saved: dict[str, bytes] = {}
         self._registries = registries
         self._sample_every_s = sample_every_s
         self._changed = threading.Condition()
@@ -147,6 +150,11 @@ class FakeRuntime:
         with self._changed:
             self._is_away = is_away
             self._changed.notify_all()
+
+    def keep(self, reference: str, saved: bytes) -> None:
+        """Have an image whose bytes, as `docker save` gives them, can be exported."""
+        with self._changed:
+            self._saved[reference] = saved
 
     def kill(self, name: str, code: int = 137) -> None:
         """End a container as an engine's restart does: at once, with nothing said."""
@@ -347,11 +355,22 @@ class FakeRuntime:
             references.require_allowed(references.parse_or_refuse(reference), reference, self._registries)
         if reference in self._missing:
             raise _image_missing(reference, retry=not pull)
+        return ImageInfo(reference=reference, pinned=self._id_of(reference), size_bytes=2**20, architecture="amd64")
+
+    @staticmethod
+    def _id_of(reference: str) -> str:
         digest = reference.rpartition("@")[2]
-        pinned = (
-            digest if references.is_image_id(digest) else f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}"
-        )
-        return ImageInfo(reference=reference, pinned=pinned, size_bytes=2**20, architecture="amd64")
+        if references.is_image_id(digest):
+            return digest
+        return f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}"
+
+    def export(self, reference: str) -> Iterator[bytes]:
+        found = next((name for name in self._saved if reference in (name, self._id_of(name))), None)
+        with self._changed:
+            self._require_engine()
+        if found is None:
+            raise _image_missing(reference, retry=True)
+        yield from _pieces(self._saved[found])
 
     def read_file(self, image: str, path: str, limit_bytes: int) -> bytes | None:
         with self._changed:

@@ -40,8 +40,11 @@ class Resolved:
 
 def resolve(
     *, owner: User, version: Version, spec: LaunchSpec, submission: Submission
-) -> tuple[Resolved | None, list[Fault]]:
-    """The rows, or faults at /machine, /nodes, /vault, /identity, /variables and the parameters that name files."""
+) -> tuple[Resolved | MachineType | None, list[Fault]]:
+    """The rows, or faults at /machine, /nodes, /vault, /identity, /variables and the parameters that name files.
+
+    With faults, the machine type alone where it is none of theirs: the rest of the judgement goes by its names.
+    """
     faults: list[Fault] = _texts(submission)
     if faults:
         return None, faults
@@ -58,11 +61,11 @@ def resolve(
     account = _account(owner, spec, command, faults)
     who = _who(version, spec, submission, vault, faults)
     if machine is None or who is None or faults:
-        return None, faults
+        return machine, faults
     site = Site(
         image=version.image_pinned or version.image,
         machine=_size(machine, version),
-        vault=VaultMount(vault.name, "FILE", submission.vault_readonly) if vault else VaultMount("", "NONE"),
+        vault=VaultMount(vault.name, vault.type, submission.vault_readonly) if vault else VaultMount("", "NONE"),
         uid=who.uid,
         gid=who.gid,
         user=owner.username,

@@ -26,7 +26,7 @@ from apps_catalog.launch.spec import (
 )
 from apps_catalog.launch.validate import validate
 from apps_catalog.models import App, Version
-from apps_catalog.services import not_launchable, spec_of
+from apps_catalog.services import accept_eula, eula_address, eula_digest, eula_missing, not_launchable, spec_of
 from jobs import limits, placement, vault_locks
 from jobs.events import record
 from jobs.models import IdempotencyKey, Job, MachineType, Task, Upload
@@ -72,8 +72,9 @@ def submit(
     via: str = "web",
     retry_of: Job | None = None,
     project: str = "",
+    eula: str = "",
 ) -> Submitted:
-    """Accept a submission as a job, whole or not at all.
+    """Accept a submission as a job, whole or not at all. `eula` is the digest of licence terms agreed to in this very act.
 
     With a `key`, the same key and body give the first job again. Raises Invalid with every fault, Full at the limit of
     queued jobs, Conflict where the version can't be launched, NotFound where the app is not the owner's to see.
@@ -88,7 +89,9 @@ def submit(
                 return Submitted(earlier, replayed=True)
         if reason := not_launchable(version):
             raise Conflict(reason, code="not_launchable")
-        resolved, launch = _judge(owner, version, submission)
+        resolved, launch = _judge(owner, version, submission, eula)
+        if eula:
+            accept_eula(user=owner, version=version, digest=eula)
         launch = _store_inline_uploads(owner, launch)
         resolved = dataclasses.replace(resolved, uploads=resolved.uploads | _upload_ids(launch))
         job = Job(
@@ -109,10 +112,10 @@ def submit(
     return Submitted(job, replayed=False)
 
 
-def preview(*, owner: User, version: Version, submission: Submission) -> Preview:
+def preview(*, owner: User, version: Version, submission: Submission, eula: str = "") -> Preview:
     """The plan that submitting this would run. Writes nothing; what is wrong comes back as faults."""
     try:
-        resolved, launch = _judge(owner, version, submission)
+        resolved, launch = _judge(owner, version, submission, eula)
     except Invalid as invalid:
         faults = tuple(Fault(f.pointer, f.code, f.message) for f in invalid.faults)
         return Preview(None, faults)
@@ -122,21 +125,32 @@ def preview(*, owner: User, version: Version, submission: Submission) -> Preview
     return Preview(plan, (), resolved.machine, estimate)
 
 
-def _judge(owner: User, version: Version, submission: Submission) -> tuple[Resolved, Launch]:
+def _judge(owner: User, version: Version, submission: Submission, eula: str) -> tuple[Resolved, Launch]:
     """Both halves of the judgement, so that all faults are told at once: the definition's, and the installation's."""
     spec = spec_of(version)
     resolved, faults = resolve(owner=owner, version=version, spec=spec, submission=submission)
-    if resolved is not None:
-        aliases = tuple(resolved.machine.aliases)
-        submission = dataclasses.replace(submission, machine=resolved.machine.name, machine_aliases=aliases)
+    machine = resolved.machine if isinstance(resolved, Resolved) else resolved
+    if machine is not None:
+        submission = dataclasses.replace(submission, machine=machine.name, machine_aliases=tuple(machine.aliases))
+    faults = [*faults, *_eula_faults(owner, version, eula)]
     judged = validate(spec, submission)
     if isinstance(judged, list):
+        here = {fault.pointer for fault in faults if fault.pointer == "/machine"}  # it knows which there are
+        judged = [fault for fault in judged if fault.pointer not in here]
         faults = [*judged, *(f for f in faults if f.pointer not in {other.pointer for other in judged})]
-    if faults or resolved is None or isinstance(judged, list):
+    if faults or not isinstance(resolved, Resolved) or isinstance(judged, list):
         count = len(faults)
         words = "1 thing to fix" if count == 1 else f"{count} things to fix"
         raise Invalid(f"{words} before launching.", faults=faults)
     return resolved, judged
+
+
+def _eula_faults(owner: User, version: Version, agreed: str) -> list[Fault]:
+    """Licence terms come first: whatever the door, nobody launches without having agreed to them."""
+    if not eula_missing(owner, version) or agreed == eula_digest(version):
+        return []
+    said = f"has to be agreed to before launching. Read the licence terms and agree to them at {eula_address(version)}"
+    return [Fault("/eula", "eula", said)]
 
 
 def _serialise(owner: User, key: str) -> None:

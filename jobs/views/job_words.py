@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from apps_catalog.launch.parameters import Parameter
@@ -131,9 +130,7 @@ def cost(job: Job, now: datetime) -> str:
     hourly = f"{price(job.price_per_hour * job.nodes)} per hour{' for all nodes' if job.nodes > 1 else ''}"
     if job.started_at is None:
         return "nothing" if job.terminal else f"nothing yet; {hourly} once it runs"
-    run = (job.finished_at or now) - job.started_at
-    hours = Decimal(max(run.total_seconds(), 0)) / 3600
-    words = total(job.price_per_hour * job.nodes * hours)
+    words = total(job.cost(now))
     return f"{words} at {hourly}" if job.terminal else f"{words} so far, {hourly}"
 
 

@@ -101,10 +101,12 @@ def _given(draft: Draft) -> frozenset[str]:
 
 
 def _posted(request: HttpRequest, page: Page) -> Draft:
+    agreed = request.POST.get("eula", "")
     if request.POST.get("side") == "json":
         text = request.POST.get("json", "")
-        return read_json(text, page.spec, app=page.app.slug, token=read_token(request.POST))
-    return read_form(request.POST, page.spec)
+        draft = read_json(text, page.spec, app=page.app.slug, token=read_token(request.POST))
+        return replace(draft, eula=agreed)
+    return replace(read_form(request.POST, page.spec), eula=agreed)
 
 
 def _act(request: HttpRequest, page: Page) -> HttpResponse:
@@ -161,6 +163,7 @@ def _launch(request: HttpRequest, page: Page, draft: Draft) -> HttpResponse:
             key=f"form-{draft.token}-{digest[:32]}",
             body_digest=digest,
             via="web",
+            eula=draft.eula,
         )
     except PortalError as refused:
         given = tuple(Fault(fault.pointer, fault.code, fault.message) for fault in refused.faults)

@@ -82,7 +82,7 @@ def wait_until_ready(url: str, still_there: Callable[[], None], within_s: float 
 def example_jobs(examples: Path, vault: str) -> Iterator[Json]:
     """One submission for each example."""
     text = base64.b64encode((examples / "word-count" / "sample.txt").read_bytes()).decode()
-    yield {"app": "gallery", "machine": "n1", "vault": vault, "parameters": {}}
+    yield {"app": "gallery", "command": "show", "machine": "n1", "vault": vault, "parameters": {"-details": True}}
     yield {"app": "pi", "machine": "n2", "vault": "", "parameters": {"-thousands": 2000}}
     yield {
         "app": "csv-stats",

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.core import signals
 from django.core.cache import cache
-from django.db import close_old_connections
 
 from portal.people.models import ApiToken, User
 from tests.compat.jarvice_client import JarviceClient
@@ -23,15 +20,10 @@ def client_of(user: User, *scopes: str, **over: Any) -> JarviceClient:
 
 
 @pytest.fixture
-def door(db: None, settings: Any) -> Iterator[None]:
-    """Open. Requests share the test's connection and transaction: Django must not close it after each."""
+def door(db: None, settings: Any) -> None:
+    """Open, and nobody has failed at it yet."""
     settings.JARVICE_API = True
     cache.clear()
-    for signal in (signals.request_started, signals.request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (signals.request_started, signals.request_finished):
-        signal.connect(close_old_connections)
 
 
 @pytest.fixture

@@ -125,6 +125,7 @@ def test_a_definition_is_validated_without_login_whatever_its_content_type(door:
         (b'{"commands": {"x": {"path": "/x", "parameters": {"y": {"type": "SLIDER"}}}}}', "/commands/x/parameters/y"),
         (b"[" * 9999, "nested more than"),
         (b"{\xff", "not UTF-8"),
+        (b"username=me&apikey=x", "must be an AppDef, as JSON"),
     ],
 )
 def test_a_definition_with_errors_is_a_400_with_the_message(door: None, body: bytes, words: str) -> None:

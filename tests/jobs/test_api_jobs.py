@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -112,6 +113,25 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(client: Client, header: dic
     assert not Job.objects.exists()
     real = submit(client, header, walltime_s=7200)
     assert real.json()["plan_digest"] == shown["plan_digest"]
+
+
+def test_a_job_says_its_nodes_and_what_it_costs(client: Client, header: dict[str, str], version: Version) -> None:
+    MachineType.objects.update(nodes_max=3, price_per_hour=Decimal("0.50"))
+    made = submit(client, header, nodes=3, walltime_s=7200)
+    shown = made.json()
+    assert (shown["nodes"], shown["price_per_hour"], shown["cost"]) == (3, "0.5000", "0.0000")
+    began = timezone.now() - timedelta(hours=2)
+    job = Job.objects.get()
+    Job.objects.update(state="succeeded", started_at=began, finished_at=began + timedelta(minutes=30))
+    MachineType.objects.update(price_per_hour=9)
+    assert client.get(made["Location"], headers=header).json()["cost"] == "0.7500"
+    rehearsed = submit(client, header, nodes=2, walltime_s=3600, dry_run=True).json()
+    assert (rehearsed["plan"]["nodes"], rehearsed["estimate"]["cost_max"]) == (2, "18.00")
+    assert_problem(submit(client, header, nodes=4), 422)
+    job.started_at, job.finished_at = began, None
+    job.price_per_hour = Decimal("0.5")
+    assert job.cost(began + timedelta(seconds=90)) == Decimal("0.0375")
+    assert job.cost(began - timedelta(seconds=90)) == 0
 
 
 def test_all_faults_come_at_once_with_their_places(client: Client, header: dict[str, str], version: Version) -> None:

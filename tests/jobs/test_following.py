@@ -10,6 +10,7 @@ import pytest
 
 from jobs import execute, folders, logs
 from jobs.models import Attempt, LogChunk
+from jobs.nodes import Nodes
 from jobs.runtimes.base import Handle, LogLine
 from jobs.runtimes.fake import FakeRuntime
 from jobs.states import JobState
@@ -36,7 +37,7 @@ def test_a_stream_that_ends_early_is_asked_again(owner: User) -> None:
     job = make_job(owner, state=JobState.RUNNING)
     attempt = Attempt.objects.get(task__job=job)
     folder = folders.Folder(Path("/nowhere"))
-    tended = execute.Tended(attempt, job, folder, 0, writer=logs.LogWriter(attempt))
+    tended = execute.Tended(attempt, job, folder, 0, Nodes(attempt.name, 1), writer=logs.LogWriter(attempt))
     here = execute.Here(
         host=attempt.host,
         runtime=Rotating(),

@@ -68,6 +68,23 @@ def test_a_host_that_is_back_ends_what_it_has_lost_at_once(owner: User, host: Ho
     assert {path.name for path in host_root(host.name).iterdir()} == {settled.name, running.name}
 
 
+def test_slaves_and_networks_go_and_stay_with_their_attempt(owner: User, host: Host) -> None:
+    runtime = FakeRuntime(program=lambda spec: FakeProgram(duration_s=60))
+    labels = {INSTALLATION_LABEL: str(Installation.get().pk), HOST_LABEL: host.name}
+    lost, running = [begun(job, host) for job in [make_job(owner) for _ in range(2)]]
+    for attempt in (lost, running):
+        runtime.make_network(attempt.name, labels, size=2)
+        for name in (attempt.name, f"{attempt.name}-n2"):
+            runtime.start(ContainerSpec(name, "image", ("sleep", "60"), {}, 505, 505, "/", labels=labels))
+    runtime.make_network("slipway-of-another-host", labels | {HOST_LABEL: "two"}, size=2)
+    stages.lose(lost, "Host one is silent.")
+    assert keep.sweep(host, runtime) == 2
+    left = {handle.name for handle in runtime.owned(HOST_LABEL, host.name)}
+    assert left == {running.name, f"{running.name}-n2"}
+    assert runtime.owned_networks(HOST_LABEL, host.name) == [running.name]
+    assert runtime.owned_networks(HOST_LABEL, "two") == ["slipway-of-another-host"]
+
+
 def test_retention_takes_files_and_logs_and_leaves_the_job_and_the_counters(
     owner: User, host: Host, settings: Any
 ) -> None:

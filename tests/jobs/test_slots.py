@@ -3,83 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.db import OperationalError
 from django.db.models.functions import Now
 
-from apps_catalog.launch.spec import Submission
 from jobs import execute, services, stages, watch
 from jobs import slots as slots_module
 from jobs.models import Attempt, Host, Job, MachineType
-from jobs.runtimes.base import ContainerSpec, RuntimeFault
+from jobs.runtimes.base import RuntimeFault
 from jobs.runtimes.fake import FakeProgram, FakeRuntime
-from jobs.slots import Slots
 from jobs.states import AttemptState, FailureClass, JobState
 from portal.people.models import User
-from tests.factories import make_host, make_machine, make_version
+from tests.factories import make_machine, make_version
 from tests.jobs.outputs import program_output
+from tests.jobs.workers import Start, ended, launch, program, running
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-Start = Callable[..., Slots]
-
-
-@pytest.fixture
-def start(settings: Any) -> Iterator[Start]:
-    """Start a host's slots over a runtime; all are let go of at the end."""
-    settings.BROKER_URL = "none"
-    settings.HEARTBEAT_S = 1
-    settings.STOP_GRACE_S = 1
-    begun: list[Slots] = []
-
-    def begin(runtime: FakeRuntime, *, host: Host | None = None, **serve: int) -> Slots:
-        serve = serve or {"n1": 2}
-        for name in serve:
-            make_machine(name)
-        slots = Slots(host=host or make_host(serves=serve), runtime=runtime, serve=serve)
-        slots.start()
-        begun.append(slots)
-        return slots
-
-    yield begin
-    for slots in begun:
-        slots.leave()
-        slots.watcher.superseded.set()
-    time.sleep(1.1)
-
-
-def launch(owner: User, machine: str = "n1", **over: Any) -> Job:
-    make_machine(machine)
-    version = over.pop("version", None) or make_version()
-    submission = Submission("throw", {"darts": 100}, machine=machine, vault="NONE", **over)
-    return services.submit(owner=owner, version=version, submission=submission).job
-
-
-def ended(job: Job, within_s: float = 15) -> Job:
-    until = time.monotonic() + within_s
-    while time.monotonic() < until:
-        job.refresh_from_db()
-        if job.terminal:
-            return job
-        time.sleep(0.02)
-    raise AssertionError(f"job {job.number} is {job.state} after {within_s} s: {job.reason}")
-
-
-def running(job: Job, within_s: float = 10) -> Attempt:
-    until = time.monotonic() + within_s
-    while time.monotonic() < until:
-        attempt = Attempt.objects.filter(task__job=job, state=AttemptState.RUNNING).first()
-        if attempt:
-            return attempt
-        time.sleep(0.02)
-    raise AssertionError(f"job {job.number} did not start")
-
-
-def program(**what: Any) -> Callable[[ContainerSpec], FakeProgram]:
-    return lambda spec: FakeProgram(**what)
 
 
 def test_a_job_runs_without_any_broker(owner: User, start: Start) -> None:

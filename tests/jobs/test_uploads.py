@@ -170,3 +170,30 @@ def test_expired_uploads_go_unless_a_job_uses_them(owner: User) -> None:
     assert not uploads.path_of(old).exists()
     assert uploads.path_of(used).exists()
     assert uploads.purge_expired() == 0
+
+
+def test_the_same_bytes_of_the_same_person_are_one_upload(owner: User, stranger: User) -> None:
+    first = send(owner, b"mesh", name="a.yaml")
+    Upload.objects.filter(pk=first.pk).update(expires_at=timezone.now() + timedelta(minutes=5))
+    again = uploads.once(send(owner, b"mesh", name="b.yaml"))
+    assert again.pk == first.pk
+    again.refresh_from_db()
+    assert again.expires_at > timezone.now() + timedelta(hours=1)  # as long as the new one would have been kept
+    theirs, other = uploads.once(send(stranger, b"mesh")), uploads.once(send(owner, b"mash"))
+    assert len({first.pk, theirs.pk, other.pk}) == Upload.objects.count() == 3
+
+
+def test_an_earlier_upload_that_has_expired_or_broken_off_is_not_taken(owner: User) -> None:
+    expired, broken = send(owner), send(owner)
+    Upload.objects.filter(pk=expired.pk).update(expires_at=timezone.now() - timedelta(minutes=1))
+    Upload.objects.filter(pk=broken.pk).update(complete=False)
+    new = send(owner)
+    assert uploads.once(new).pk == new.pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_bytes_of_a_second_copy_are_gone_when_it_is_certain(owner: User) -> None:
+    send(owner)
+    second = send(owner)
+    assert uploads.once(second).pk != second.pk
+    assert stored_files() == 1

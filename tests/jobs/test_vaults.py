@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from jobs import identity, vaults
+from jobs import identity, vault_disk, vaults
 from jobs.models import Vault
 from jobs.safe_paths import PathRefused
 from portal.errors import Conflict, Full, Invalid, NotFound
@@ -351,12 +351,12 @@ def test_a_very_large_folder_vanishes_at_once_and_is_swept_later(vault: Vault, m
     (root / "many").mkdir()
     for number in range(1500):
         (root / "many" / str(number)).touch()
-    monkeypatch.setattr(vaults, "REMOVED_AT_ONCE", 100)
+    monkeypatch.setattr(vault_disk, "REMOVED_AT_ONCE", 100)
     vaults.delete(vault, "many")
     assert names(vault) == []
     assert len(leftovers(vault)) == 1
     assert vaults.sweep() == 0  # an upload that is under way looks the same
-    monkeypatch.setattr(vaults, "LEFTOVER_AFTER_S", -1)
+    monkeypatch.setattr(vault_disk, "LEFTOVER_AFTER_S", -1)
     assert vaults.sweep() == 1
     assert leftovers(vault) == []
 
@@ -382,5 +382,5 @@ def test_a_vault_that_cannot_be_swept_does_not_keep_others_from_it(
     vaults.root_of(broken).rmdir()
     (tmp_path / "vaults" / broken.folder).symlink_to(outside(tmp_path))
     (vaults.root_of(vault) / ".slipway-left").touch()
-    monkeypatch.setattr(vaults, "LEFTOVER_AFTER_S", -1)
+    monkeypatch.setattr(vault_disk, "LEFTOVER_AFTER_S", -1)
     assert vaults.sweep() == 1

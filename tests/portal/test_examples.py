@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from apps_catalog.launch.appdef import read_appdef
+from apps_catalog.launch.authored import expands
+from apps_catalog.launch.conditions import present
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 NAMES = ("csv-stats", "gallery", "pi", "word-count")
 
@@ -43,7 +47,7 @@ def is_picture(path: Path) -> bool:
 @pytest.mark.parametrize("name", NAMES)
 def test_definition_names_a_program_of_the_image(name: str) -> None:
     definition = json.loads((EXAMPLES / name / "AppDef.json").read_text())
-    (command,) = definition["commands"].values()
+    command = next(iter(definition["commands"].values()))
     program = Path(command["path"]).name
     assert command["path"] == f"/opt/slipway/examples/{program}"
     assert f"{name}/{program}" in (EXAMPLES / "Dockerfile").read_text()
@@ -55,6 +59,26 @@ def test_gallery_has_every_parameter_type() -> None:
     definition = json.loads((EXAMPLES / "gallery" / "AppDef.json").read_text())
     types = {parameter["type"] for parameter in definition["commands"]["show"]["parameters"].values()}
     assert types == {"CONST", "STR", "INT", "RANGE", "FLOAT", "BOOL", "selection", "FILE", "UPLOAD"}
+
+
+def test_gallery_shows_what_the_author_may_say() -> None:
+    reading = read_appdef((EXAMPLES / "gallery" / "AppDef.json").read_bytes())
+    assert reading.spec is not None
+    assert not [finding for finding in reading.findings if finding.level != "info"]
+    show, script = reading.spec.commands.values()
+    assert {key for key in show.parameters if key not in present(show, {})} == {"-depth", "-explain", "-words"}
+    assert show.parameters["-brief"].ifnot == ("-details",)
+    assert expands(str(show.parameters["-host"].default), reading.spec.definition_version)
+    assert script.cmdscript.startswith("#!/bin/sh\n")
+    assert "GALLERY_NOTE" in reading.spec.variables_of(show)
+
+
+def test_the_script_of_the_gallery_is_one_for_any_shell(tmp_path: Path) -> None:
+    reading = read_appdef((EXAMPLES / "gallery" / "AppDef.json").read_bytes())
+    assert reading.spec is not None
+    told = tmp_path / "told.sh"
+    told.write_text(reading.spec.commands["script"].cmdscript)
+    assert subprocess.run(["/bin/sh", "-n", str(told)], check=False, capture_output=True).returncode == 0
 
 
 def test_gallery_prints_its_words_unchanged(tmp_path: Path) -> None:

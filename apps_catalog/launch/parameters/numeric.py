@@ -33,9 +33,8 @@ def bounds_agree(section: Section, minimum: Bound, maximum: Bound) -> bool:
     """Notes an error where no number can be between the bounds."""
     if minimum is None or maximum is None or minimum <= maximum:
         return True
-    section.notes.error(
-        "min-above-max", f"'min' is {minimum} and 'max' is {maximum}; no value is possible.", section.pointer
-    )
+    message = f"'min' is {in_words(minimum)} and 'max' is {in_words(maximum)}; no value is possible. Were they swapped?"
+    section.notes.error("min-above-max", message, section.at("min"))
     return False
 
 
@@ -127,7 +126,9 @@ class Range(Integer):
             return None
         step = 1 if step is None else step
         if step <= 0:
-            section.notes.error("step", f"'step' is {step}; it must be at least 1.", section.at("step"))
+            section.notes.error(
+                "step", f"'step' is {step}; it must be at least 1. Leave it out for steps of 1.", section.at("step")
+            )
             return None
         bare = cls(minimum=minimum, maximum=maximum, step=step, **generic)
         default = read_default(bare, section.get("value"), section)

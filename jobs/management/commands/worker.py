@@ -60,7 +60,7 @@ class Command(BaseCommand):
             host = hosts.register(name=name, serve=serve, tags=tags, mounts=options["mounts"])
         except PortalError as refused:
             raise CommandError(str(refused)) from refused
-        runtime = DockerRuntime(settings.DOCKER_URL, registries=settings.REGISTRIES)
+        runtime = DockerRuntime(settings.DOCKER_URL, registries=settings.REGISTRIES, networks=settings.JOB_NETWORKS)
         slots = Slots(host=host, runtime=runtime, serve=serve)
         self._run(slots, host.queue_name, lock)
 

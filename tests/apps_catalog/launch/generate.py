@@ -175,3 +175,45 @@ def appdefs() -> st.SearchStrategy[dict[str, Json]]:
         }
     )
     return st.dictionaries(keys, command, min_size=1, max_size=3).map(lambda commands: definition(commands=commands))
+
+
+@st.composite
+def conditional_appdefs(draw: st.DrawFn) -> dict[str, Json]:
+    """Valid definitions whose parameters hang on each other: BOOLs on earlier BOOLs, everything on BOOLs and odd names."""
+    flags = [f"on{number}" for number in range(draw(st.integers(1, 5)))]
+    places = draw(st.permutations([*flags, *(f"p{number}" for number in range(draw(st.integers(0, 5))))]))
+    parameters: dict[str, Json] = {}
+    for key in places:
+        earlier = flags[: flags.index(key)] if key in flags else flags
+        names_used = st.lists(st.sampled_from([*earlier, "nobody", "p0"]), unique=True, max_size=2)
+        kind = {"type": "BOOL", "value": draw(st.booleans())} if key in flags else draw(_simple_fields())
+        generic = {"name": "", "description": "", "required": draw(st.booleans()), "positional": draw(st.booleans())}
+        parameters[key] = {**generic, **kind, "if": draw(names_used), "ifnot": draw(names_used)}
+    return definition(parameters)
+
+
+def _simple_fields() -> st.SearchStrategy[dict[str, Json]]:
+    """Types of which JSON Schema says all, so that it can be held against the judge."""
+    return st.sampled_from(
+        [
+            {"type": "STR", "value": ""},
+            {"type": "STR", "value": "usual", "variable": True},
+            {"type": "INT", "value": "", "min": 1, "max": 9},
+            {"type": "INT", "value": 3, "min": 1, "max": 9},
+            {"type": "CONST", "value": "fixed"},
+            {"type": "CONST", "value": "%JOBNAME%", "variable": True},
+            {"type": "selection", "values": ["a", "b"]},
+        ]
+    )
+
+
+# What clients send to such definitions, good and bad.
+conditional_values = st.dictionaries(
+    st.sampled_from([f"on{number}" for number in range(5)]), st.booleans(), max_size=5
+).flatmap(
+    lambda flags: st.dictionaries(
+        st.sampled_from([f"p{number}" for number in range(5)]),
+        st.sampled_from(["", "a", "fixed", 5, 99, True, []]),
+        max_size=5,
+    ).map(lambda others: {**others, **flags})
+)

@@ -10,6 +10,7 @@ from typing import Any
 from jobs.runtimes.base import ContainerSpec, Exited, LogLine, Missing, Tmpfs
 from jobs.runtimes.docker import DockerRuntime
 from jobs.runtimes.fake import FakeProgram, FakeRuntime
+from tests.jobs.runtimes.saved_images import saved
 
 IMAGE = "slipway-python:bookworm"
 LABEL = "slipway.test"
@@ -23,6 +24,7 @@ class Bench:
     runtime: DockerRuntime | FakeRuntime
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
     does: dict[str, Does] = field(default_factory=dict)
+    images: list[str] = field(default_factory=list)
 
     def spec(self, *argv: str, does: FakeProgram | Does | None = None, **over: Any) -> ContainerSpec:
         program = does if does is not None else FakeProgram()
@@ -48,6 +50,17 @@ class Bench:
     def run(self, spec: ContainerSpec) -> tuple[Exited | Missing, list[LogLine]]:
         handle = self.runtime.start(spec)
         return self.runtime.wait(handle), list(self.runtime.follow(handle))
+
+
+def make_image(bench: Bench, layer: bytes) -> str:
+    """An image of one layer, known to this runtime alone; a real one is taken away with the bench."""
+    name = f"slipway-test-{bench.mark[:12]}:1"
+    if isinstance(bench.runtime, FakeRuntime):
+        bench.runtime.keep(name, saved(layer))
+        return name
+    bench.runtime._call.import_image_from_data(layer, repository=name.partition(":")[0], tag="1")
+    bench.images.append(name)
+    return name
 
 
 def text(lines: list[LogLine], stream: str = "stdout") -> bytes:

@@ -28,4 +28,6 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
         runtime.remove(handle)
     for name in runtime.owned_networks(LABEL, made.mark):
         runtime.remove_network(name)
+    for image in made.images:
+        runtime._call.remove_image(image)
     runtime.close()

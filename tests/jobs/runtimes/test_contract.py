@@ -377,6 +377,7 @@ def test_an_engine_that_is_away_is_said_to_be_away(bench: Bench, tmp_path: Any) 
         lambda: absent.remove(handle),
         lambda: absent.owned(LABEL, bench.mark),
         lambda: absent.image(IMAGE, pull=True),
+        lambda: list(absent.export(IMAGE)),
     ]
     for call in calls:
         with pytest.raises(RuntimeFault) as caught:

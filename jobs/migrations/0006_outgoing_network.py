@@ -23,7 +23,7 @@ def backwards(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0004_every_key")]
+    dependencies = [("jobs", "0005_identity_of_a_job")]
 
     operations = [
         migrations.AlterField(

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0005_outgoing_network")]
+    dependencies = [("jobs", "0004_every_key")]
 
     operations = [
         migrations.AddField(model_name="job", name="identity", field=models.JSONField(default=dict)),

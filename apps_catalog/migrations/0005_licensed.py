@@ -18,7 +18,7 @@ def take_over(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("apps_catalog", "0003_every_key")]
+    dependencies = [("apps_catalog", "0004_image_import")]
 
     operations = [
         migrations.AddField(model_name="app", name="licensed", field=models.BooleanField(default=True)),
