@@ -204,7 +204,7 @@ class Watcher:
         for tended in self.tending():
             limit = tended.disk_limit_bytes
             try:
-                used = collect.measure(tended.folder.root, limit)
+                used = sum(collect.measure(folder, limit) for folder in tended.work.written)
             except (OSError, PortalError):
                 continue
             if used > limit:
