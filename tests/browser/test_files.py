@@ -193,12 +193,12 @@ def test_a_file_is_picked_by_keyboard_alone(launch: Page) -> None:
     expect(options.get_by_role("option", name="main.c")).to_be_visible()
     launch.keyboard.press("Enter")
     expect(dialog).to_have_count(0)
-    expect(launch.locator("[data-path]")).to_have_value("run/main.c")
+    expect(launch.locator("input[data-path]")).to_have_value("run/main.c")
     expect(button).to_be_focused()
 
 
 def test_escape_leaves_the_path_as_it_was(launch: Page) -> None:
-    launch.locator("[data-path]").fill("a.py")
+    launch.locator("input[data-path]").fill("a.py")
     button = launch.get_by_role("button", name="Choose Source in the vault")
     button.click()
     expect(launch.get_by_role("listbox").get_by_role("option", name="a.py").first).to_have_attribute(
@@ -206,7 +206,7 @@ def test_escape_leaves_the_path_as_it_was(launch: Page) -> None:
     )
     launch.keyboard.press("Escape")
     expect(launch.get_by_role("dialog")).to_have_count(0)
-    expect(launch.locator("[data-path]")).to_have_value("a.py")
+    expect(launch.locator("input[data-path]")).to_have_value("a.py")
     expect(button).to_be_focused()
 
 

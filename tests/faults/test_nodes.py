@@ -48,13 +48,13 @@ def test_a_killed_worker_loses_no_node(site: Site, with_ssh: Version) -> None:
 
 def test_a_worker_killed_between_the_steps_of_a_start_goes_on_with_it(site: Site, with_ssh: Version) -> None:
     """Killed when the network is there, when the slave is, and (by then mostly) while the job runs."""
-    worker = site.worker("pi", "--serve", "p1=1")
+    worker = site.worker("rho", "--serve", "p1=1")
     steps: list[Callable[[], object]] = [site.networks, site.containers, lambda: len(site.containers()) == 2]
     job = site.submit("ssh node2 hostname", "p1", version=with_ssh, nodes=2)
     for there in steps:
         eventually(there, 20, "The next step")
         worker.kill()
-        worker = site.worker("pi", "--serve", "p1=1")
+        worker = site.worker("rho", "--serve", "p1=1")
     job = site.ended(job, 60)
     assert (job.state, len(site.attempts(job)), site.log_of(job)) == (JobState.SUCCEEDED, 1, b"node2\n")
     worker.dismiss()
