@@ -16,9 +16,9 @@ from bench.figures import milliseconds
 ROWS = """
 INSERT INTO jobs_job (owner_id, version_id, command, parameters, machine_type_id, vault_readonly, label, priority,
   walltime_s, notify, rerun_safe, plan, plan_digest, state, failure_class, reason, tasks_total, tasks_done, created_at,
-  nodes, code, project, price_per_hour)
+  nodes, code, project, price_per_hour, identity)
 SELECT %(first)s + {owner}, %(version)s, 'go', '{{}}', %(machine)s, false, '', 0, 3600, false, false, '{{}}', '', 'queued',
-  '', '', 1, 0, now(), 1, 'BENCH', '', 0
+  '', '', 1, 0, now(), 1, 'BENCH', '', 0, '{{}}'
 FROM generate_series(0, %(tasks)s - 1) n
 """
 TASKS = """

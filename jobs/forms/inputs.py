@@ -34,8 +34,28 @@ class Input:
     coerce: Callable[[Json], Json]
 
 
+COMMANDS_KEPT = 64
+_kept: dict[
+    int, tuple[Command, tuple[Input, ...]]
+] = {}  # by the command's id, oldest first; it can't go while it is here
+
+
 def inputs_of(command: Command) -> tuple[Input, ...]:
-    """The inputs of a command in the author's order; what the author fixed is not asked for."""
+    """The inputs of a command in the author's order; what the author fixed is not asked for.
+
+    A page asks for them several times, and specs are kept: so those of the latest commands are kept too.
+    """
+    kept = _kept.get(id(command))
+    if kept is not None:
+        return kept[1]
+    inputs = _inputs(command)
+    if len(_kept) >= COMMANDS_KEPT:
+        _kept.pop(next(iter(_kept)), None)
+    _kept[id(command)] = (command, inputs)
+    return inputs
+
+
+def _inputs(command: Command) -> tuple[Input, ...]:
     asked = (hint for hint in hints(command) if not command.parameters[hint.key].fixed)
     return tuple(_input(command.parameters[hint.key], hint) for hint in asked)
 
