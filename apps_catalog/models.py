@@ -52,9 +52,18 @@ class App(models.Model):
         APPDEF = "appdef", "AppDef"
         BYTENITE = "bytenite", "ByteNite app"
 
+    class Role(models.TextChoices):
+        """What a ByteNite bundle is for. An AppDef is always an app."""
+
+        APP = "app", "App"
+        PARTITIONER = "partitioner", "Partitioner"
+        ASSEMBLER = "assembler", "Assembler"
+
     id: int
     slug = models.SlugField(max_length=80, unique=True)
     kind = models.CharField(max_length=12, choices=Kind, default=Kind.APPDEF)
+    role = models.CharField(max_length=12, choices=Role, default=Role.APP)
+    builtin = models.BooleanField(default=False, editable=False)  # an engine that comes with Slipway
     name = models.CharField(max_length=300)
     summary = models.TextField(blank=True)
     author = models.CharField(max_length=300, blank=True)
@@ -126,6 +135,16 @@ class Version(models.Model):
     definition = models.TextField()
     digest = models.CharField(max_length=64, editable=False)
     findings = models.JSONField(default=list, editable=False)
+    schema_text = models.TextField(blank=True, editable=False)  # schema.json of a bundle, to the letter
+    template_text = models.TextField(blank=True, editable=False)  # template.json of a bundle, to the letter
+    bundle = models.CharField(max_length=300, blank=True, editable=False)  # in the store: the code of a bundle
+    bundle_digest = models.CharField(max_length=64, blank=True, editable=False)
+    bundle_bytes = models.BigIntegerField(default=0, editable=False)
+    major = models.PositiveIntegerField(null=True, editable=False)  # of a bundle's version "major.minor"
+    minor = models.PositiveIntegerField(null=True, editable=False)
+    registry_secret = models.ForeignKey(
+        "portal.Secret", null=True, blank=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
     state = models.CharField(max_length=12, choices=State, default=State.DRAFT)
     image = models.CharField(
         max_length=500, blank=True, help_text="Container image, e.g. docker.io/library/python:3.12"

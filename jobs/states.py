@@ -47,7 +47,18 @@ class Stage(StrEnum):
     ASSEMBLE = "assemble"
 
 
-J, T, A = JobState, TaskState, AttemptState
+class StageState(StrEnum):
+    """Of a stage of a job. Skipped: nothing of it runs, as with a passthrough assembler."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+
+J, T, A, S = JobState, TaskState, AttemptState, StageState
 
 JOB_TRANSITIONS: Mapping[JobState, frozenset[JobState]] = {
     J.DRAFT: frozenset({J.QUEUED, J.CANCELLED}),
@@ -71,10 +82,19 @@ ATTEMPT_TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = {
     A.EXITED: frozenset(),
     A.LOST: frozenset(),
 }
+STAGE_TRANSITIONS: Mapping[StageState, frozenset[StageState]] = {
+    S.WAITING: frozenset({S.RUNNING, S.SKIPPED, S.CANCELLED}),
+    S.RUNNING: frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED}),
+    S.SUCCEEDED: frozenset(),
+    S.FAILED: frozenset(),
+    S.CANCELLED: frozenset(),
+    S.SKIPPED: frozenset(),
+}
 TRANSITIONS: Mapping[type[StrEnum], Mapping[StrEnum, frozenset[StrEnum]]] = {
     JobState: JOB_TRANSITIONS,  # type: ignore[dict-item]
     TaskState: TASK_TRANSITIONS,  # type: ignore[dict-item]
     AttemptState: ATTEMPT_TRANSITIONS,  # type: ignore[dict-item]
+    StageState: STAGE_TRANSITIONS,  # type: ignore[dict-item]
 }
 
 JOB_ACTIVE = (J.QUEUED, J.RUNNING)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from portal.people.models import AccountVariable, ApiToken, AuditEvent, Membership, Team, User
+from portal.people.models import AccountVariable, ApiToken, AuditEvent, Membership, Secret, Team, User
 
-__all__ = ["AccountVariable", "ApiToken", "AuditEvent", "Membership", "Team", "User"]
+__all__ = ["AccountVariable", "ApiToken", "AuditEvent", "Membership", "Secret", "Team", "User"]

@@ -92,8 +92,21 @@ class Command:
 
 
 @dataclass(frozen=True)
+class Requirements:
+    """What a ByteNite bundle asks of a machine: vCPUs, GiB of memory, and any one of these GPU models (none: no GPU)."""
+
+    min_cpu: int = 2
+    min_memory_gib: float = 2
+    gpus: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class LaunchSpec:
-    """A parsed definition. `digest` is the sha256 of the verbatim text it was read from."""
+    """A parsed definition. `digest` is the sha256 of the verbatim text it was read from.
+
+    The fields from `role` on are of ByteNite bundles: `entrypoint` is a file of app/, `secrets` are names, `image` is the
+    container that the manifest names, `major` and `minor` its version.
+    """
 
     kind: Literal["appdef", "bytenite"]
     digest: str
@@ -113,6 +126,13 @@ class LaunchSpec:
     icon_type: str = ""
     definition_version: int | None = None
     extra: Mapping[str, Json] = field(default_factory=dict)
+    role: Literal["app", "partitioner", "assembler"] = "app"
+    entrypoint: str = ""
+    image: str = ""
+    requirements: Requirements | None = None
+    secrets: tuple[str, ...] = ()
+    major: int = 0
+    minor: int = 0
 
     def machines_of(self, command: Command) -> tuple[str, ...]:
         return self.machines if command.machines is None else command.machines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.models.fanning import JobStage, JobTemplate
 from jobs.models.hosts import Chore, Host, Installation, MachineType
 from jobs.models.jobs import Attempt, IdempotencyKey, Job, JobEvent, OwnerLoad, Task
 from jobs.models.output import LogChunk, Result, UsageSeries
@@ -16,6 +17,8 @@ __all__ = [
     "Installation",
     "Job",
     "JobEvent",
+    "JobStage",
+    "JobTemplate",
     "LogChunk",
     "MachineType",
     "OwnerLoad",

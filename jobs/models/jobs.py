@@ -96,6 +96,12 @@ class Job(Moving):
     price_per_hour = models.DecimalField(
         max_digits=10, decimal_places=4, default=0
     )  # of one node, when it was submitted
+    # Of a job in stages: what its template and its person chose. `parameters` has one object each for partitioner, app, assembler.
+    template = models.ForeignKey("JobTemplate", null=True, blank=True, on_delete=models.SET_NULL, related_name="jobs")
+    description = models.TextField(blank=True)
+    source = models.JSONField(default=dict, blank=True)
+    destination = models.JSONField(default=dict, blank=True)
+    config = models.JSONField(default=dict, blank=True)
     pause_requested_at = models.DateTimeField(null=True)
     uploads: models.ManyToManyField[Any, Any] = models.ManyToManyField("Upload", blank=True, related_name="jobs")
     label = models.CharField(max_length=200, blank=True)
@@ -188,6 +194,12 @@ class Task(Moving):
     waits_for = models.ForeignKey("Vault", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     host = models.ForeignKey("Host", null=True, on_delete=models.PROTECT, related_name="tasks")
     attempt_number = models.PositiveIntegerField(default=0)
+    retries = models.PositiveSmallIntegerField(default=0)  # of the person's own, after failures of the program
+    chunk = models.CharField(max_length=300, blank=True)  # in the store: what a task of the stage `run` works on
+    chunk_bytes = models.BigIntegerField(null=True)
+    taken_from = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="+"
+    )  # its results are that one's
     infra_retries = models.PositiveSmallIntegerField(default=0)
     failure_class = models.CharField(max_length=12, choices=choices(FailureClass), blank=True)
     reason = models.TextField(blank=True)

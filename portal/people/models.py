@@ -135,6 +135,40 @@ class AccountVariable(models.Model):
         return self.name
 
 
+class Secret(models.Model):
+    """Credentials of a person or a team, by name: what a manifest's `secrets` ask for, a bucket's keys, a registry's login.
+
+    `sealed` holds a JSON object: {"value"} | {"access_key", "secret_key"} | {"registry", "username", "password"}.
+    """
+
+    class Kind(models.TextChoices):
+        VALUE = "value", "One value"
+        KEYS = "keys", "Access key and secret key"
+        REGISTRY = "registry", "Login of an image registry"
+
+    id: int
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="secrets")
+    team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.CASCADE, related_name="secrets")
+    name = models.CharField(max_length=64)
+    kind = models.CharField(max_length=10, choices=Kind)
+    sealed = models.TextField(editable=False)  # portal.people.sealing opens it
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(user=None, team__isnull=False) | models.Q(user__isnull=False, team=None),
+                name="secret_of_a_person_or_a_team",
+            ),
+            models.UniqueConstraint(fields=["user", "name"], name="one_secret_a_person"),
+            models.UniqueConstraint(fields=["team", "name"], name="one_secret_a_team"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class AuditEvent(models.Model):
     """One security-relevant act. Rows are only ever added: a database trigger refuses update and delete."""
 
