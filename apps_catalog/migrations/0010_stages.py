@@ -6,8 +6,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("apps_catalog", "0004_licensed"),
-        ("portal", "0004_stages"),
+        ("apps_catalog", "0005_licensed"),
+        ("portal", "0010_stages"),
     ]
 
     operations = [
