@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -12,9 +13,10 @@ from django.db.models.functions import Now
 
 from jobs import limits, vault_locks
 from jobs.events import record
-from jobs.models import Attempt, Host, Task
+from jobs.fan_config import Config
+from jobs.models import Attempt, Host, Job, JobStage, Task
 from jobs.models.jobs import LostRace
-from jobs.states import ATTEMPT_OPEN, JobState, TaskState
+from jobs.states import ATTEMPT_OPEN, JobState, Stage, StageState, TaskState
 
 # The best ready task of one machine type, if this incarnation of this host may take it now. `task_claim` is the index.
 BEST = """
@@ -27,7 +29,7 @@ WHERE task.machine_type_id = %(machine)s AND task.state = 'ready' AND task.ready
     SELECT 1 FROM jobs_host host, jobs_machinetype machine
     WHERE host.id = %(host)s AND host.incarnation = %(incarnation)s AND NOT host.draining
       AND machine.id = %(machine)s AND machine.enabled AND machine.requires <@ host.tags)
-ORDER BY task.priority DESC, task.job_id, task.index
+ORDER BY task.priority DESC, (task.job_id + task.behind), task.job_id, task.index
 LIMIT 1 FOR UPDATE OF task SKIP LOCKED
 """
 READY_TYPES = """
@@ -40,7 +42,8 @@ SELECT machine.id FROM jobs_machinetype machine WHERE machine.id = ANY(%s) AND E
 def claim(*, host: Host, incarnation: uuid.UUID, machine_id: int, slot: int, prefix: str) -> Attempt | None:
     """The next attempt for a slot, committed as STARTING; None when nothing is ready.
 
-    Ordered by priority, then job number, then index. Tasks of an owner who has no room left are passed over.
+    Ordered by priority, then job number, then index; the tasks of a fan-out stand behind one another as if each was a job
+    of its own, so that others come in between (decision 0020). Tasks of an owner who has no room left are passed over.
     `prefix` begins the container's name (the installation's mark, so that several may share an engine).
     """
     names: dict[str, Any] = {
@@ -71,10 +74,28 @@ def _may_begin(task: Task) -> bool:
         try:
             job.move(JobState.RUNNING, started_at=Now())
             vault_locks.hold(job)
+            if job.in_stages:
+                _begin_stages(job, task.stage)
         except LostRace:  # a sibling task's slot was first, or the job has just been cancelled
             limits.not_begun(job.owner_id)
             job.refresh_from_db(fields=["state"])
     return job.state == JobState.RUNNING
+
+
+def _begin_stages(job: Job, stage: str) -> None:
+    """The first stage of the job is at work from now on, and its time begins."""
+    rows = JobStage.objects.filter(job=job, stage=stage, state=StageState.WAITING)
+    rows.update(state=StageState.RUNNING, started_at=Now())
+    limit_s = Config.of(job.config).job_timeout_s
+    if limit_s is not None:
+        Job.objects.filter(pk=job.pk).update(deadline_at=Now() + timedelta(seconds=limit_s))
+
+
+def _walltime_s(task: Task) -> int:
+    """A job in stages says how long a task of its app may take; engines have what is usual."""
+    if task.stage == Stage.RUN:
+        return task.job.walltime_s
+    return int(min(settings.WALLTIME_DEFAULT_HOURS, settings.WALLTIME_MAX_HOURS)) * 3600
 
 
 def _begin(task: Task, host: Host, incarnation: uuid.UUID, slot: int, prefix: str) -> Attempt:
@@ -87,10 +108,11 @@ def _begin(task: Task, host: Host, incarnation: uuid.UUID, slot: int, prefix: st
         host=host,
         tended_by=incarnation,
         slot=slot,
-        walltime_s=task.job.walltime_s,
+        walltime_s=_walltime_s(task),
     )
     again = f" (try {number})" if number > 1 else ""
-    record(task.job_id, "claimed", f"Host {host.name} took it{again}.", task_id=task.pk)
+    if not (task.job.in_stages and task.stage == Stage.RUN):  # of those, thousands: their attempts say it
+        record(task.job_id, "claimed", f"Host {host.name} took it{again}.", task_id=task.pk)
     return attempt
 
 

@@ -35,7 +35,9 @@ SELECT load.owner_id FROM jobs_ownerload load WHERE
   OR (load.running < coalesce(load.running_max, %(default)s) AND load.queued > 0 AND EXISTS (
     SELECT 1 FROM jobs_task task
     WHERE task.owner_id = load.owner_id AND task.state = 'held' AND task.waits_for_id IS NULL)
-    AND NOT EXISTS (SELECT 1 FROM jobs_task task WHERE task.owner_id = load.owner_id AND task.state = 'ready'))
+    AND NOT EXISTS (
+      SELECT 1 FROM jobs_task task JOIN jobs_job job ON job.number = task.job_id
+      WHERE task.owner_id = load.owner_id AND task.state = 'ready' AND job.state = 'queued'))
 LIMIT %(most)s
 """
 RELEASE = """

@@ -89,8 +89,11 @@ def no_host(machine: MachineType, hosts: list[Host]) -> str:
     return f"no host that serves {machine.name} is up"
 
 
-def wake(machine_names: set[str]) -> None:
-    """After the commit, ring at the hosts that serve these machine types and have a free slot (all of them, if none has)."""
+def wake(machine_names: set[str], *, hosts_max: int | None = 3) -> None:
+    """After the commit, ring at the hosts that serve these machine types and have a free slot (all of them, if none has).
+
+    Once a host: the slot that wakes wakes the next. `hosts_max` None: at all, for there is work for all.
+    """
     if not machine_names:
         return
     hosts = list(Host.objects.alive().filter(draining=False))
@@ -99,7 +102,7 @@ def wake(machine_names: set[str]) -> None:
     for machine in machines:
         fit = [host for host in hosts if not unfit(machine, host)]
         free = [host for host in fit if running[host.pk, machine.pk] < host.serves[machine.name]]
-        doorbell.ring([host.queue_name for host in (free or fit)[:3]], machine.name)
+        doorbell.ring([host.queue_name for host in (free or fit)[:hosts_max]], machine.name)
 
 
 def why_waiting(job: Job) -> str:

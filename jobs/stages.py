@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import limits, placement, vault_locks
+from jobs import stage_counting
 from jobs.collect import Item
 from jobs.events import record
+from jobs.finishing import finish_job
 from jobs.models import Attempt, Job, Result, Task
 from jobs.models.jobs import LostRace
+from jobs.outcomes import Outcome
 from jobs.states import (
     ATTEMPT_OPEN,
     TASK_OPEN,
@@ -23,30 +25,17 @@ from jobs.states import (
     JobState,
     TaskState,
 )
-from portal import doorbell
-from portal.people import tokens
 
+__all__ = ["Outcome", "cancel_waiting", "lose", "may_run_again", "open_attempts", "settle"]
 INFRA_RETRIES = 3
 BACKOFF_S = (2, 10, 60)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How an attempt ended. `failure` None is success. `retry`: another try by itself can help (infra only)."""
-
-    failure: FailureClass | None
-    reason: str
-    exit_code: int | None = None
-    retry: bool = False
-    results: Sequence[Item] = field(default_factory=tuple)
-    cpu_s: float | None = None
-    memory_peak_bytes: int | None = None
 
 
 def settle(attempt: Attempt, outcome: Outcome, *, state: AttemptState = AttemptState.EXITED) -> Task:
     """Record the end of an attempt. Raises LostRace when it is no longer the one in force: its results are refused."""
     with transaction.atomic():
-        task = Task.objects.select_for_update().get(pk=attempt.task_id)
+        rows = Task.objects.select_for_update(of=("self",)).select_related("job").defer("job__plan", "job__parameters")
+        task = rows.get(pk=attempt.task_id)
         if task.attempt_number != attempt.number or task.state != TaskState.RUNNING:
             raise LostRace(f"Attempt {attempt.name} is not the one in force any more.")
         attempt.move(
@@ -63,11 +52,17 @@ def settle(attempt: Attempt, outcome: Outcome, *, state: AttemptState = AttemptS
             _keep_results(task, outcome.results)
         if outcome.failure == FailureClass.INFRA and outcome.retry and task.infra_retries < INFRA_RETRIES:
             # The job's lock: a cancel asked for from now on finds the task waiting, and an earlier one is seen here.
-            if Job.objects.select_for_update().get(pk=task.job_id).cancel_requested_at is None:
+            job = stage_counting.lock(task.job_id)
+            if job is not None and not stage_counting.stopping(job):
                 return _again(task, outcome)
             outcome = replace(outcome, failure=FailureClass.CANCELLED, reason=f"Cancelled. {outcome.reason}")
+        if task.job.in_stages and stage_counting.once_more(task, outcome):
+            return task
         _finish_task(task, outcome)
-        _finish_stage(task, outcome)
+        if task.job.in_stages:
+            stage_counting.count(task, outcome)
+        else:
+            _finish_stage(task, outcome)
         return task
 
 
@@ -85,6 +80,8 @@ def lose(attempt: Attempt, reason: str) -> None:
 
 def cancel_waiting(job: Job, reason: str) -> bool:
     """Cancel what of a job has not begun; True when that ended the whole job. Running attempts end by their watchers."""
+    if job.in_stages:
+        return stage_counting.cancel_waiting(job.pk, reason)
     with transaction.atomic():
         waiting = list(
             Task.objects.select_for_update()
@@ -99,7 +96,7 @@ def cancel_waiting(job: Job, reason: str) -> bool:
         Job.objects.filter(pk=job.pk).update(tasks_done=F("tasks_done") + changed)
         if locked.terminal or Task.objects.filter(job=job, state__in=TASK_OPEN).exists():
             return False
-        _finish_job(locked, JobState.CANCELLED, Outcome(FailureClass.CANCELLED, reason))
+        finish_job(locked, JobState.CANCELLED, Outcome(FailureClass.CANCELLED, reason))
         return True
 
 
@@ -143,7 +140,7 @@ def _finish_task(task: Task, outcome: Outcome) -> None:
 
 
 def _finish_stage(task: Task, outcome: Outcome) -> None:
-    """Count the task; whoever settles the last one of the stage ends the job (later: opens the next stage)."""
+    """Count the task of a job without stages; whoever settles the last one ends the job."""
     job = Job.objects.select_for_update().get(pk=task.job_id)
     Job.objects.filter(pk=job.pk).update(tasks_done=F("tasks_done") + 1)
     if Task.objects.filter(job=job, stage=task.stage, state__in=TASK_OPEN).exists():
@@ -155,29 +152,11 @@ def _finish_stage(task: Task, outcome: Outcome) -> None:
         .first()
     )
     if worst is None:
-        _finish_job(job, JobState.SUCCEEDED, outcome)
+        finish_job(job, JobState.SUCCEEDED, outcome)
     else:
         to = JobState.CANCELLED if worst.state == TaskState.CANCELLED else JobState.FAILED
         said = Outcome(FailureClass(worst.failure_class), worst.reason, exit_code=outcome.exit_code)
-        _finish_job(job, to, said)
-
-
-def _finish_job(job: Job, to: JobState, outcome: Outcome) -> None:
-    was = job.state
-    job.move(
-        to,
-        finished_at=Now(),
-        failure_class=outcome.failure or "",
-        reason=outcome.reason,
-        exit_code=outcome.exit_code,
-    )
-    record(job.number, str(to), outcome.reason)
-    tokens.revoke_of_job(job.number)
-    vault_locks.let_go(job)
-    woken = limits.end(limits.lock(job.owner_id), was=was)
-    placement.wake(woken | vault_locks.turn(job.vault_id))
-    if job.notify:
-        doorbell.chore("mail_finished", job.number)
+        finish_job(job, to, said)
 
 
 def open_attempts(host_id: int) -> list[Attempt]:

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import Error, connection
 from django.db.models.functions import Now
 
-from jobs import claim, collect, limits, placement, vault_locks
+from jobs import claim, collect, limits, placement, stage_counting, vault_locks
 from jobs.execute import Tended
 from jobs.logs import FLUSH_S
 from jobs.models import Attempt, Host
@@ -37,7 +37,7 @@ LOOK = """
 SELECT attempt.id, task.attempt_number = attempt.number AND task.state = 'running',
        job.cancel_requested_at IS NOT NULL,
        attempt.started_at IS NOT NULL AND now() > attempt.started_at + make_interval(secs => attempt.walltime_s),
-       job.pause_requested_at IS NOT NULL
+       job.pause_requested_at IS NOT NULL, job.stop_class <> ''
 FROM jobs_attempt attempt JOIN jobs_task task ON task.id = attempt.task_id JOIN jobs_job job ON job.number = task.job_id
 WHERE attempt.id = ANY(%s)
 """
@@ -100,18 +100,21 @@ class Watcher:
             cursor.execute(LOOK, (list(tended),))
             rows = cursor.fetchall()
         self._seen()
-        for pk, in_force, cancelled, over_time, pause in rows:
+        for pk, in_force, cancelled, over_time, pause, ending in rows:
             attempt = tended[pk]
             if not in_force:
                 self._stop(attempt, FailureClass.INFRA, "Another attempt took its place.")
             elif cancelled:
                 self._stop(attempt, FailureClass.CANCELLED, "Cancelled.")
+            elif ending:
+                self._stop(attempt, FailureClass.CANCELLED, "Stopped, because its job ends without it.")
             elif over_time:
                 limit = timedelta(seconds=attempt.attempt.walltime_s)
                 self._stop(attempt, FailureClass.TIMEOUT, f"It ran into its time limit of {limit}.")
             else:
                 self._turn(attempt, pause)
         placement.wake(limits.put_right() | vault_locks.put_right())
+        stage_counting.put_right()
         if not self.leaving.is_set() and not self.engine_fault:
             for machine_id in claim.ready_types(self._machine_ids):
                 self._on_work(machine_id)

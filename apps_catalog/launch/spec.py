@@ -264,9 +264,25 @@ class PlanVariable:
 
 @dataclass(frozen=True)
 class PlanMount:
-    """A folder the container sees. kind: `vault` (/data), `results` (/results), `home` ($HOME and workdir), `tmp` (tmpfs)."""
+    """A folder the container sees. kind: `vault` (/data), `results` (/results), `home` ($HOME and workdir), `tmp` (tmpfs).
 
-    kind: Literal["vault", "results", "home", "tmp"]
+    Of a stage: `base` (its folder, with what it writes), `bundle` (its code), `source` (the imported files), `chunk` (one
+    file), `gathered` (the files of all tasks), `shared_cache` and `user_cache`.
+    """
+
+    kind: Literal[
+        "vault",
+        "results",
+        "home",
+        "tmp",
+        "base",
+        "bundle",
+        "source",
+        "chunk",
+        "gathered",
+        "shared_cache",
+        "user_cache",
+    ]
     target: str
     readonly: bool = False
 

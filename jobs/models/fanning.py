@@ -62,7 +62,8 @@ class JobTemplate(models.Model):
 class JobStage(Moving):
     """One stage of a job in stages. `version` None: passthrough. Counters are kept in the transactions that settle tasks.
 
-    `plan` is what each of its tasks runs ({} where nothing runs in a container).
+    `plan` is what each of its tasks runs ({} where nothing runs in a container). A draft has its rows already:
+    `machine_asked` is the machine type that its person named, "" where the cheapest that fits is to be taken.
     """
 
     id: int
@@ -71,11 +72,13 @@ class JobStage(Moving):
     state = models.CharField(max_length=12, choices=choices(StageState), default=StageState.WAITING)
     version = models.ForeignKey("apps_catalog.Version", null=True, on_delete=models.PROTECT, related_name="+")
     machine_type = models.ForeignKey("MachineType", on_delete=models.PROTECT, related_name="+")
+    machine_asked = models.CharField(max_length=40, blank=True)
     plan = models.JSONField(default=dict)
     plan_digest = models.CharField(max_length=64, blank=True)
     total = models.PositiveIntegerField(default=0)
     succeeded = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
+    cancelled = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
@@ -87,3 +90,8 @@ class JobStage(Moving):
 
     def __str__(self) -> str:
         return f"job {self.job_id} {self.stage}"
+
+    @property
+    def open(self) -> int:
+        """How many of its tasks have not ended."""
+        return self.total - self.succeeded - self.failed - self.cancelled

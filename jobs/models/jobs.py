@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.expressions import CombinedExpression as Combined
 from django.db.models.functions import Now
 from django.urls import reverse
 
@@ -102,6 +103,11 @@ class Job(Moving):
     source = models.JSONField(default=dict, blank=True)
     destination = models.JSONField(default=dict, blank=True)
     config = models.JSONField(default=dict, blank=True)
+    in_stages = models.BooleanField(default=False, editable=False)  # it has JobStage rows
+    deadline_at = models.DateTimeField(null=True)  # jobTimeout after its start: then all of it is stopped
+    # "Please stop", said by the installation: its deadline, or more failed tasks than it allows. Then it fails so.
+    stop_class = models.CharField(max_length=12, choices=choices(FailureClass), blank=True)
+    stop_reason = models.TextField(blank=True)
     pause_requested_at = models.DateTimeField(null=True)
     uploads: models.ManyToManyField[Any, Any] = models.ManyToManyField("Upload", blank=True, related_name="jobs")
     label = models.CharField(max_length=200, blank=True)
@@ -138,6 +144,13 @@ class Job(Moving):
             models.Index(fields=["owner", "state"], name="job_owner_active", condition=Q(state__in=JOB_ACTIVE)),
             models.Index(fields=["version", "-number"], name="job_version"),
             models.Index(fields=["finished_at"], name="job_keep", condition=Q(purged_at=None)),
+            # The watchers look here once a second for jobs that are to end.
+            models.Index(
+                fields=["number"],
+                name="job_stopping",
+                condition=Q(state__in=JOB_ACTIVE, in_stages=True)
+                & (Q(cancel_requested_at__isnull=False) | ~Q(stop_class="") | Q(deadline_at__isnull=False)),
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -189,6 +202,8 @@ class Task(Moving):
     machine_type = models.ForeignKey("MachineType", on_delete=models.PROTECT, related_name="tasks")
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     priority = models.SmallIntegerField(default=0)
+    # It stands in line as if its job had been submitted so many jobs later: the tasks of a large job let others in.
+    behind = models.PositiveIntegerField(default=0, db_default=0)
     ready_at = models.DateTimeField(db_default=Now())  # not claimed before: backoff after an infra failure
     # HELD until this vault, which one job has at a time, comes to its job; limits of the owner are another matter.
     waits_for = models.ForeignKey("Vault", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
@@ -215,7 +230,11 @@ class Task(Moving):
         indexes: ClassVar = [
             # The claim walks this index and nothing else.
             models.Index(
-                fields=["machine_type", "-priority", "job", "index"],
+                F("machine_type"),
+                F("priority").desc(),
+                Combined(F("job"), "+", F("behind"), output_field=models.BigIntegerField()),
+                F("job"),
+                F("index"),
                 name="task_claim",
                 condition=Q(state=TaskState.READY),
             ),

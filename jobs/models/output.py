@@ -45,6 +45,7 @@ class Result(models.Model):
     job = models.ForeignKey("Job", on_delete=models.CASCADE, related_name="results")
     task = models.ForeignKey("Task", on_delete=models.CASCADE, related_name="results")
     path = models.CharField(max_length=1024)
+    flat_name = models.CharField(max_length=255, blank=True)  # of a task's file among those of all tasks
     size = models.BigIntegerField()
     sha256 = models.CharField(max_length=64, blank=True)
     media_type = models.CharField(max_length=120, blank=True)

@@ -9,16 +9,13 @@ from apps_catalog.launch.spec import Submission
 from jobs import stages
 from jobs.events import record
 from jobs.models import Job
+from jobs.services import fan_out
+from jobs.services.rights import may_change
 from jobs.services.submitting import submit
 from jobs.states import JobState
 from portal.errors import Conflict, Forbidden, NotFound
 from portal.people.audit import audit
 from portal.people.models import Team, User
-
-
-def may_change(job: Job, actor: User) -> bool:
-    """The owner and operators may; teammates may look."""
-    return job.owner_id == actor.pk or actor.operates
 
 
 def cancel(*, job: Job, actor: User) -> Job:
@@ -29,6 +26,8 @@ def cancel(*, job: Job, actor: User) -> Job:
     _demand(job, actor)
     if job.terminal:
         raise Conflict(f"Job {job.number} has ended already ({job.state}).", code="already_ended")
+    if job.state == JobState.DRAFT:
+        raise Conflict(f"Job {job.number} is a draft, and nothing of it runs. Delete it instead.", code="draft")
     with transaction.atomic():
         asked = Job.objects.filter(pk=job.pk, cancel_requested_at=None).update(cancel_requested_at=Now())
         if asked:
@@ -69,6 +68,9 @@ def resume(*, job: Job, actor: User) -> Job:
 
 def rerun(*, job: Job, actor: User) -> Job:
     """A new job of the actor's with the same version and inputs (`retry_of`). Raises what submit raises."""
+    if job.in_stages:
+        asked = fan_out.fan_out_of(job)
+        return fan_out.submit(owner=actor, asked=asked, via="re-run", retry_of=job, project=job.project).job
     submission = Submission(
         command=job.command,
         parameters=job.parameters,
@@ -113,6 +115,9 @@ def _demand_running(job: Job, actor: User) -> None:
         raise Conflict(f"Job {job.number} has ended already ({job.state}).", code="already_ended")
     if job.state != JobState.RUNNING:
         raise Conflict(f"Job {job.number} does not run yet. Wait until it has started.", code="not_running")
+    if job.in_stages:
+        said = f"Job {job.number} runs in stages and can't be paused. Cancel it; what has finished can be taken over later."
+        raise Conflict(said, code="in_stages")
 
 
 def _demand(job: Job, actor: User) -> None:

@@ -64,7 +64,7 @@ def resolve(
         return machine, faults
     site = Site(
         image=version.image_pinned or version.image,
-        machine=_size(machine, version),
+        machine=size_of(machine, version),
         vault=_mount(vault, submission.vault_readonly),
         uid=who.uid,
         gid=who.gid,
@@ -83,7 +83,8 @@ def resolve(
     return Resolved(machine, vault, site), faults
 
 
-def _size(machine: MachineType, version: Version) -> MachineSize:
+def size_of(machine: MachineType, version: Version) -> MachineSize:
+    """A machine type as a plan for this version sees it, with the way out that either of them grants."""
     outgoing = version.outgoing_network or machine.network == MachineType.Network.OUTGOING
     return MachineSize(
         name=machine.name,

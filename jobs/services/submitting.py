@@ -85,9 +85,9 @@ def submit(
     _check_project(project)
     with transaction.atomic():
         if key:
-            _serialise(owner, key)
-            if earlier := _earlier(owner, key, body_digest):
-                return Submitted(earlier, replayed=True)
+            serialise(owner, key)
+            if found := earlier(owner, key, body_digest):
+                return Submitted(found, replayed=True)
         if reason := not_launchable(version):
             raise Conflict(reason, code="not_launchable")
         resolved, launch = _judge(owner, version, submission, eula)
@@ -161,14 +161,14 @@ def _eula_faults(owner: User, version: Version, agreed: str) -> list[Fault]:
     return [Fault("/eula", "eula", said)]
 
 
-def _serialise(owner: User, key: str) -> None:
+def serialise(owner: User, key: str) -> None:
     """One at a time for the same owner and key, until the transaction ends."""
     digest = hashlib.sha256(f"{owner.pk}:{key}".encode()).digest()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(digest[:8], "big", signed=True),))
 
 
-def _earlier(owner: User, key: str, body_digest: str) -> Job | None:
+def earlier(owner: User, key: str, body_digest: str) -> Job | None:
     row = IdempotencyKey.objects.select_related("job__version__app", "job__machine_type").filter(owner=owner, key=key)
     found = row.first()
     if found is None:

@@ -1,0 +1,117 @@
+"""From a draft to a job that runs: judged again, counted among its owner's jobs, its first task written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.db import transaction
+
+from apps_catalog.launch.spec import Json
+from jobs import limits, placement
+from jobs.events import record
+from jobs.models import IdempotencyKey, Job, JobStage, Task
+from jobs.services.fan_out.asking import FanOut
+from jobs.services.fan_out.checking import Judged, judge
+from jobs.services.fan_out.drafts import draft, locked_draft, things_to_fix
+from jobs.services.submitting import Submitted, earlier, serialise
+from jobs.states import JobState, Stage, TaskState
+from portal.errors import Invalid
+from portal.people.models import Team, User
+
+
+def run(*, job: Job, actor: User, config: Mapping[str, Json] | None = None, key: str = "", via: str = "web") -> Job:
+    """Queue a draft; `config` goes over its own, key by key. With a `key`, asking again gives the job that already runs.
+
+    Raises Invalid with every fault, Full at the limit of queued jobs, Forbidden, Conflict where it is no draft any more.
+    """
+    with transaction.atomic():
+        if key:
+            serialise(actor, key)
+            if found := earlier(actor, key, f"run {job.pk}"):
+                return found
+        locked = locked_draft(job, actor, "run")
+        if config:
+            locked.config = {**locked.config, **config}
+        judged = judge(locked)
+        if isinstance(judged, list):
+            raise Invalid(things_to_fix(judged), faults=judged)
+        first = queue(locked, judged)
+        write_stages(locked, judged)
+        stage = judged.stages[Stage.PARTITION]
+        JobStage.objects.filter(job=locked, stage=Stage.PARTITION).update(total=1)
+        Job.objects.filter(pk=locked.pk).update(tasks_total=1)
+        Task.objects.create(
+            job=locked,
+            stage=Stage.PARTITION,
+            state=first,
+            machine_type=stage.machine,
+            owner_id=locked.owner_id,
+            priority=locked.priority,
+        )
+        record(locked.number, "submitted", f"Submitted by {actor.username} ({via}).")
+        if key:
+            IdempotencyKey.objects.create(owner=actor, key=key, body_digest=f"run {job.pk}", job=locked)
+        placement.wake({stage.machine.name})
+    locked.refresh_from_db()
+    return locked
+
+
+def submit(
+    *,
+    owner: User,
+    asked: FanOut,
+    team: Team | None = None,
+    project: str = "",
+    priority: int = 0,
+    notify: bool = False,
+    key: str = "",
+    body_digest: str = "",
+    via: str = "web",
+    retry_of: Job | None = None,
+) -> Submitted:
+    """Draft and run in one act, whole or not at all. With a `key`, the same key and body give the first job again."""
+    with transaction.atomic():
+        if key:
+            serialise(owner, key)
+            if found := earlier(owner, key, body_digest):
+                return Submitted(found, replayed=True)
+        made = draft(
+            owner=owner,
+            asked=asked,
+            team=team,
+            project=project,
+            priority=priority,
+            notify=notify,
+            key=key,
+            body_digest=body_digest,
+            via=via,
+            retry_of=retry_of,
+        )
+        return Submitted(run(job=made, actor=owner, via=via), replayed=False)
+
+
+def queue(job: Job, judged: Judged) -> TaskState:
+    """Count a draft among its owner's queued jobs, with all that is known of it now. The state its first tasks begin in."""
+    work = judged.stages[Stage.RUN]
+    plan = work.plan
+    first = limits.accept(limits.lock(job.owner_id))
+    job.move(
+        JobState.QUEUED,
+        config=job.config,
+        walltime_s=judged.config.task_timeout_s,
+        machine_type=work.machine,
+        price_per_hour=work.machine.price_per_hour,
+        plan=plan.as_json() if plan else {},
+        plan_digest=plan.digest if plan else "",
+    )
+    return first
+
+
+def write_stages(job: Job, judged: Judged) -> None:
+    """What each stage will run, and where."""
+    for stage, found in judged.stages.items():
+        JobStage.objects.filter(job=job, stage=stage).update(
+            machine_type=found.machine,
+            plan=found.plan.as_json() if found.plan else {},
+            plan_digest=found.plan.digest if found.plan else "",
+        )
