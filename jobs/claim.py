@@ -16,6 +16,7 @@ from jobs.events import record
 from jobs.fan_config import Config
 from jobs.models import Attempt, Host, Job, JobStage, Task
 from jobs.models.jobs import LostRace
+from jobs.stages import one_of_many
 from jobs.states import ATTEMPT_OPEN, JobState, Stage, StageState, TaskState
 
 # The best ready task of one machine type, if this incarnation of this host may take it now. `task_claim` is the index.
@@ -111,7 +112,7 @@ def _begin(task: Task, host: Host, incarnation: uuid.UUID, slot: int, prefix: st
         walltime_s=_walltime_s(task),
     )
     again = f" (try {number})" if number > 1 else ""
-    if not (task.job.in_stages and task.stage == Stage.RUN):  # of those, thousands: their attempts say it
+    if not one_of_many(task):
         record(task.job_id, "claimed", f"Host {host.name} took it{again}.", task_id=task.pk)
     return attempt
 

@@ -5,15 +5,12 @@ Every step may be repeated: a process that takes over after a crash runs the sam
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from django.conf import settings
-from django.core.files.storage import default_storage
 from django.db import InterfaceError, OperationalError, close_old_connections, connection, transaction
 from django.db.models.functions import Now
 from tenacity import (
@@ -29,7 +26,7 @@ from tenacity import (
 
 from apps_catalog.launch.binding import bind
 from apps_catalog.launch.spec import RunPlan
-from jobs import care, collect, folders, logs, putting_back, stages, staging
+from jobs import care, folders, logs, stages, staging
 from jobs.events import record
 from jobs.job_values import ImageUsers, values_of
 from jobs.metrics import Meter
@@ -38,6 +35,7 @@ from jobs.models.jobs import LostRace
 from jobs.nodes import Nodes, hosts
 from jobs.preface import preface
 from jobs.runtimes.base import Exited, Handle, Missing, Runtime, RuntimeFault
+from jobs.stage_work import Ends, Work, work_of
 from jobs.stages import Outcome
 from jobs.states import AttemptState, FailureClass
 from portal.errors import PortalError
@@ -60,8 +58,7 @@ class Tended:
 
     attempt: Attempt
     job: Job
-    folder: folders.Folder
-    disk_limit_bytes: int
+    work: Work
     nodes: Nodes
     handle: Handle | None = None
     writer: logs.LogWriter | None = None
@@ -72,6 +69,14 @@ class Tended:
     turning: bool = False  # it is just being told
     engine_went: bool = False
     meter: Meter = field(default_factory=Meter)
+
+    @property
+    def folder(self) -> folders.Folder:
+        return self.work.folder
+
+    @property
+    def disk_limit_bytes(self) -> int:
+        return self.work.disk_mib * 2**20
 
 
 @dataclass(frozen=True)
@@ -91,8 +96,8 @@ def execute(attempt: Attempt, here: Here, gpu_indexes: tuple[int, ...] = ()) -> 
     """Run one attempt to its end. Never raises for what the job did; a process that leaves just ends in the middle."""
     job = Job.objects.select_related("vault", "version__app", "owner", "machine_type").get(pk=attempt.task.job_id)
     folder = folders.Folder.of(attempt, here.host.name)
-    nodes = Nodes(attempt.name, job.plan["nodes"])
-    tended = Tended(attempt, job, folder, job.plan["limits"]["disk_mib"] * 2**20, nodes)
+    work = work_of(attempt, job, folder, here.host.name)
+    tended = Tended(attempt, job, work, Nodes(attempt.name, work.plan.nodes if work.plan else 1))
     tended.stopping, tended.stop_message = attempt.stop_reason, attempt.reason
     here.tend(tended)
     try:
@@ -109,7 +114,9 @@ def _run(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Outcome:
     """Start, follow, wait, collect. What the engine or the disk refuses becomes an outcome too."""
     ended: Exited | Missing | None = None
     try:
-        handle = _start(tended, here, gpu_indexes)
+        if tended.work.plan is None:
+            return _alone(tended, here)
+        handle = _start(tended, here, tended.work.plan, gpu_indexes)
         follower = _in_thread("follow", handle, lambda: _follow(tended, handle, here))
         _in_thread("usage", handle, lambda: _measure(tended, handle, here))
         connection.close()
@@ -118,8 +125,9 @@ def _run(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Outcome:
         if tended.engine_went:  # an engine that stops can end the stream quietly: read once more what it kept
             _follow(tended, handle, here)
         _close_nodes(tended, here)
-        outcome = putting_back.put_back(_care(tended, here), _outcome(tended, ended))
-        return _collect(tended, outcome) if isinstance(ended, Exited) else outcome
+        return tended.work.take(_care(tended, here), _outcome(tended, ended), exited=isinstance(ended, Exited))
+    except Ends as end:
+        return Outcome(FailureClass(tended.stopping), tended.stop_message) if tended.stopping else end.outcome
     except RuntimeFault as fault:
         if tended.stopping:
             return Outcome(FailureClass(tended.stopping), tended.stop_message)
@@ -130,13 +138,32 @@ def _run(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Outcome:
         return Outcome(FailureClass.INFRA, f"Host {here.host.name}: {fault}", code, retry=ended is None)
 
 
-def _start(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Handle:
-    attempt, job = tended.attempt, tended.job
-    plan = RunPlan.from_json(job.plan)
-    writer = logs.LogWriter(attempt)
-    writer.begin(preface(job, plan))
+def _alone(tended: Tended, here: Here) -> Outcome:
+    """A stage in which no container runs."""
+    _begin_log(tended)
+    if tended.attempt.state != AttemptState.RUNNING:
+        _say_running(tended, here)
+    return tended.work.alone(_care(tended, here))
+
+
+def _begin_log(tended: Tended) -> None:
+    writer = logs.LogWriter(tended.attempt)
+    writer.begin(preface(tended.job, tended.work.plan, tended.work.machine))
     tended.writer = writer
-    tended.meter.resume(attempt)
+    tended.meter.resume(tended.attempt)
+
+
+def _say_running(tended: Tended, here: Here) -> None:
+    attempt, job = tended.attempt, tended.job
+    with transaction.atomic():
+        attempt.move(AttemptState.RUNNING, started_at=Now())
+        if not stages.one_of_many(attempt.task):
+            record(job.number, "started", f"Running on {here.host.name}.", task_id=attempt.task_id)
+
+
+def _start(tended: Tended, here: Here, plan: RunPlan, gpu_indexes: tuple[int, ...]) -> Handle:
+    attempt, job = tended.attempt, tended.job
+    _begin_log(tended)
     if attempt.state == AttemptState.RUNNING:  # it ran before we came: never start it a second time
         tended.handle = Handle(name=attempt.name, id="", adopted=True)
         return tended.handle
@@ -144,9 +171,15 @@ def _start(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Handle:
     users = _with_image(tended, here, plan.image, lambda: here.users.of(here.runtime, plan))
     bound = bind(plan, values_of(job, plan, users=users, hosts=hosts(plan.nodes)))
     tended.folder.prepare(bound)
-    staging.bring(_care(tended, here))
+    given = tended.work.bring(_care(tended, here))
     spec = folders.container(
-        attempt=attempt, job=job, plan=bound, folder=tended.folder, labels=here.labels, gpu_indexes=gpu_indexes
+        attempt=attempt,
+        job=job,
+        plan=bound,
+        folder=tended.folder,
+        labels=here.labels,
+        gpu_indexes=gpu_indexes,
+        given=given,
     )
     connection.close()
     master, slaves = tended.nodes.share(spec, bound, tended.folder.root / "keys")
@@ -157,9 +190,7 @@ def _start(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Handle:
 
     handle = _with_image(tended, here, plan.image, begin)
     tended.handle, tended.paused = handle, None if handle.adopted else False
-    with transaction.atomic():
-        attempt.move(AttemptState.RUNNING, started_at=Now())
-        record(job.number, "started", f"Running on {here.host.name}.", task_id=attempt.task_id)
+    _say_running(tended, here)
     return handle
 
 
@@ -281,7 +312,7 @@ def _outcome(tended: Tended, ended: Exited | Missing) -> Outcome:
         failure, said = FailureClass(tended.stopping), tended.stop_message
         retry = safe and failure == FailureClass.INFRA
     elif ended.oom and code != 0:
-        limit = tended.job.plan["limits"]["memory_mib"]
+        limit = tended.work.plan.limits.memory_mib if tended.work.plan else 0
         failure = FailureClass.OOM
         said = f"It ran out of memory: the limit is {limit} MiB. Pick a machine type with more."
     elif code == 0:
@@ -294,20 +325,6 @@ def _outcome(tended: Tended, ended: Exited | Missing) -> Outcome:
         signal = f" (signal {code - 128})" if 128 < code < 160 else ""
         said = f"The program ended with exit code {code}{signal}. {ended.reason}".strip()
     return Outcome(failure, said, code, retry=retry, cpu_s=cpu_s, memory_peak_bytes=peak)
-
-
-def _collect(tended: Tended, outcome: Outcome) -> Outcome:
-    """Take what is in /results into the store, whatever the outcome: half a result helps to find out why."""
-    task = tended.attempt.task
-    collected = collect.collect(
-        tended.folder.results,
-        store=default_storage,
-        prefix=f"results/{tended.job.number}/{task.stage}-{task.index}-{tended.attempt.number}",
-        files_max=settings.RESULTS_FILES_MAX,
-        bytes_max=settings.RESULTS_LIMIT_MIB * 2**20,
-    )
-    reason = f"{outcome.reason} {collected.truncated}".strip()
-    return dataclasses.replace(outcome, results=collected.items, reason=reason)
 
 
 def _close_log(tended: Tended) -> None:

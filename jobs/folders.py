@@ -7,7 +7,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.conf import settings
@@ -22,8 +22,19 @@ HOST_LABEL = "slipway.host"
 
 
 @dataclass(frozen=True)
+class Given:
+    """What a container is given besides its plan: host folders by kind of mount, and variables."""
+
+    sources: Mapping[str, Path] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Folder:
-    """work/<host>/<attempt>/{home,results,files}: home and results belong to the job's user, files to us, read-only in there."""
+    """work/<host>/<attempt>/{home,results,files}: home and results belong to the job's user, files to us, read-only in there.
+
+    A stage has `base` in place of results, and `inputs`, which are ours too.
+    """
 
     root: Path
 
@@ -42,6 +53,14 @@ class Folder:
     @property
     def files(self) -> Path:
         return self.root / "files"
+
+    @property
+    def base(self) -> Path:
+        return self.root / "job"
+
+    @property
+    def inputs(self) -> Path:
+        return self.root / "inputs"
 
     def prepare(self, plan: RunPlan) -> None:
         """Make the folder and write the plan's files. Safe to repeat, also beside a container that has begun.
@@ -80,15 +99,16 @@ class Folder:
                     for made in (place, *place.parents):
                         if made == folder:
                             break
-                        _give(made, plan)
-        _give(folder, plan)
+                        give(made, plan)
+        give(folder, plan)
         folder.chmod(0o2770 if os.geteuid() else 0o700)
 
     def remove(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def _give(path: Path, plan: RunPlan) -> None:
+def give(path: Path, plan: RunPlan) -> None:
+    """Let the job's user own it, where we may give things away."""
     if os.geteuid() == 0:
         os.chown(path, plan.uid, plan.gid, follow_symlinks=False)
 
@@ -111,6 +131,7 @@ def container(
     folder: Folder,
     labels: Mapping[str, str],
     gpu_indexes: tuple[int, ...],
+    given: Given | None = None,
 ) -> ContainerSpec:
     """The container of an attempt: the job's bound plan, with its mounts and files bound to this host's folders.
 
@@ -118,7 +139,8 @@ def container(
     """
     _refuse(plan)
     limits = plan.limits
-    sources = {"home": folder.home, "results": folder.results}
+    given = given or Given()
+    sources = {"home": folder.home, "results": folder.results, **given.sources}
     mounts = [Mount(str(sources[m.kind]), m.target, m.readonly) for m in plan.mounts if m.kind in sources]
     if job.vault is not None:
         root = str(vaults.mounted(job.vault, folder.root / "data"))
@@ -136,7 +158,7 @@ def container(
         name=attempt.name,
         image=plan.image,
         argv=plan.argv,
-        env={**plan.env, "JOB_NAME": job.name},
+        env={**plan.env, "JOB_NAME": job.name, **given.env},
         uid=plan.uid,
         gid=plan.gid,
         workdir=plan.workdir,

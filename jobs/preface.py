@@ -11,18 +11,25 @@ RULE = "#" * 79  # to the letter: clients look for this line
 START = "INIT[1]: "
 
 
-def preface(job: Job, plan: RunPlan) -> bytes:
-    """A few lines that every job has; where the author asks for more (`verboseinit`), all that a program may wonder about."""
-    lines = [*_short(job, plan), *(_more(job, plan) if plan.verbose else ()), "Starting the program"]
+def preface(job: Job, plan: RunPlan | None, machine: str = "") -> bytes:
+    """A few lines that every job has; where the author asks for more (`verboseinit`), all that a program may wonder about.
+
+    `machine` is the machine type of a stage that has one of its own. `plan` None: nothing runs in a container.
+    """
+    if plan is None:
+        lines = [f"Initializing job {job.name}", "No program runs here: files are taken as they are"]
+    else:
+        machine = machine or job.machine_type.name
+        lines = [*_short(job, plan, machine), *(_more(job, plan) if plan.verbose else ()), "Starting the program"]
     return "".join([*(f"{START}{line}\n" for line in lines), f"{RULE}\n"]).encode("utf-8", "replace")
 
 
-def _short(job: Job, plan: RunPlan) -> Iterator[str]:
+def _short(job: Job, plan: RunPlan, machine: str) -> Iterator[str]:
     limits = plan.limits
     yield f"Initializing job {job.name}"
     gpus = f", {_count(limits.gpus, 'GPU')}" if limits.gpus else ""
     size = f"{_count(limits.cores, 'core')}, {limits.memory_mib} MiB{gpus}"
-    yield f"Machine type {job.machine_type.name}: {size}; nodes: {plan.nodes}"
+    yield f"Machine type {machine}: {size}; nodes: {plan.nodes}"
 
 
 def _count(number: int, noun: str) -> str:
@@ -50,3 +57,5 @@ def _what(job: Job, mount: PlanMount) -> str:
             return "home, gone afterwards"
         case "tmp":
             return "scratch in memory"
+        case kind:
+            return kind.replace("_", " ")

@@ -81,7 +81,7 @@ def count(task: Task, outcome: Outcome) -> None:
     if task.state == TaskState.FAILED:
         record(job.number, "failed_task", f"{_name(task)}: {outcome.reason}", task_id=task.pk)
         if stage.open and not stopping(job) and stage.failed > _allowed(job, stage):
-            _stop(job, FailureClass(outcome.failure or "user"), _blame(task, stage, outcome))
+            _stop(job, FailureClass(outcome.failure or "user"), _blame(task, stage, outcome), outcome.exit_code)
             stage.refresh_from_db(fields=["succeeded", "failed", "cancelled"])
     if stage.open:
         notify(job.number, "state")
@@ -120,10 +120,10 @@ def put_right(*, most: int = 100) -> None:
                 _close_ended(job)
 
 
-def _stop(job: Job, failure: FailureClass, reason: str) -> None:
+def _stop(job: Job, failure: FailureClass, reason: str, exit_code: int | None = None) -> None:
     """End a job that goes on no further: what waits is cancelled now, what runs is stopped by its watchers."""
-    Job.objects.filter(pk=job.pk).update(stop_class=failure, stop_reason=reason)
-    job.stop_class, job.stop_reason = str(failure), reason
+    Job.objects.filter(pk=job.pk).update(stop_class=failure, stop_reason=reason, exit_code=exit_code)
+    job.stop_class, job.stop_reason, job.exit_code = str(failure), reason, exit_code
     record(job.number, "stopping", reason)
     _cancel_rest(job, f"Not run: {reason}")
 
@@ -210,7 +210,7 @@ def _finish_stopped(job: Job, outcome: Outcome) -> None:
         reason = outcome.reason if outcome.failure == FailureClass.CANCELLED else "Cancelled."
         _end(job, JobState.CANCELLED, Outcome(FailureClass.CANCELLED, reason, outcome.exit_code))
     else:
-        _end(job, JobState.FAILED, Outcome(FailureClass(job.stop_class), job.stop_reason))
+        _end(job, JobState.FAILED, Outcome(FailureClass(job.stop_class), job.stop_reason, job.exit_code))
 
 
 def _end(job: Job, to: JobState, outcome: Outcome) -> None:

@@ -23,10 +23,11 @@ from jobs.states import (
     AttemptState,
     FailureClass,
     JobState,
+    Stage,
     TaskState,
 )
 
-__all__ = ["Outcome", "cancel_waiting", "lose", "may_run_again", "open_attempts", "settle"]
+__all__ = ["Outcome", "cancel_waiting", "lose", "may_run_again", "one_of_many", "open_attempts", "settle"]
 INFRA_RETRIES = 3
 BACKOFF_S = (2, 10, 60)
 
@@ -70,6 +71,11 @@ def may_run_again(task: Task) -> bool:
     """Whether a task may be run a second time by itself after its host was lost: only if nothing outside it was touched."""
     job = task.job
     return job.rerun_safe or job.vault_id is None or job.vault_readonly
+
+
+def one_of_many(task: Task) -> bool:
+    """Whether what happens to it is told by its attempts alone: of a fan-out, the events of thousands would say nothing."""
+    return task.job.in_stages and task.stage == Stage.RUN
 
 
 def lose(attempt: Attempt, reason: str) -> None:

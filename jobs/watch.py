@@ -204,7 +204,7 @@ class Watcher:
         for tended in self.tending():
             limit = tended.disk_limit_bytes
             try:
-                used = collect.measure(tended.folder.root, limit) + self._written(tended)
+                used = sum(collect.measure(folder, limit) for folder in tended.work.written) + self._written(tended)
             except (OSError, PortalError, RuntimeFault):
                 continue
             if used > limit:

@@ -116,10 +116,11 @@ def free_port() -> int:
 
 @pytest.fixture
 def folders(tmp_path: Path, settings: Any) -> Path:
-    """STORE_ROOT, VAULT_ROOT and WORK_ROOT below the test's own folder."""
+    """STORE_ROOT, VAULT_ROOT, WORK_ROOT and CACHE_ROOT below the test's own folder."""
     settings.STORE_ROOT = tmp_path / "store"
     settings.VAULT_ROOT = tmp_path / "vaults"
     settings.WORK_ROOT = tmp_path / "work"
+    settings.CACHE_ROOT = tmp_path / "cache"
     settings.STORAGES = {
         **settings.STORAGES,
         "default": {
