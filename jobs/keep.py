@@ -9,6 +9,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
 from jobs import stages, uploads, vaults
@@ -46,21 +47,36 @@ def keep() -> bool:
 
 
 def purge_old_jobs() -> int:
-    """Remove logs and results of jobs that ended over KEEP_DAYS ago; the jobs themselves stay. How many were purged."""
+    """Remove logs, chunks and results of jobs that ended over KEEP_DAYS ago; the jobs stay. How many were purged.
+
+    One that a retry has taken files over from waits until that one is purged. A job that is being retried is locked, and
+    left for the next round.
+    """
     before = Now() - timedelta(days=settings.KEEP_DAYS)
-    jobs = list(Job.objects.filter(purged_at=None, finished_at__lt=before).order_by("finished_at")[:BATCH])
+    shared = Job.objects.filter(retry_of=OuterRef("pk"), in_stages=True, purged_at=None)
+    old = Job.objects.filter(~Exists(shared), purged_at=None, finished_at__lt=before).order_by("finished_at")
+    jobs = list(old.select_for_update(skip_locked=True, no_key=True, of=("self",))[:BATCH])
     for job in jobs:
-        names = [n for n in Result.objects.filter(job=job).values_list("stored", flat=True) if n]
+        own = Result.objects.filter(job=job, task__taken_from=None)  # the others are of the job it was retried from
+        names = [n for n in own.values_list("stored", flat=True) if n]
         attempts = Attempt.objects.filter(task__job=job)
         names += [n for n in attempts.values_list("log_file", flat=True) if n]
         for name in names:
             default_storage.delete(name)
+        if job.in_stages:
+            _remove_folders(job)
         Result.objects.filter(job=job).delete()
         LogChunk.objects.filter(attempt__in=attempts).delete()
         attempts.update(log_state=Attempt.LogState.GONE, log_file="", log_bytes=0, log_cut_bytes=0)
         ApiToken.objects.filter(job_number=job.pk).delete()  # revoked when it ended
         Job.objects.filter(pk=job.pk).update(purged_at=Now())
     return len(jobs)
+
+
+def _remove_folders(job: Job) -> None:
+    """Chunks, and what attempts left whose tasks were tried again: no row names them."""
+    for folder in (f"chunks/{job.number}", f"results/{job.number}"):
+        shutil.rmtree(default_storage.path(folder), ignore_errors=True)
 
 
 def find_lost() -> int:

@@ -83,6 +83,22 @@ def _shared_result(world: World) -> dict[str, Any]:
     return {"number": world.shared.number, "path": "pi.txt"}
 
 
+def _task(world: World) -> dict[str, Any]:
+    return {"number": world.job.number, "stage": "run", "index": 0}
+
+
+def _shared_task(world: World) -> dict[str, Any]:
+    return {"number": world.shared.number, "stage": "run", "index": 0}
+
+
+def _task_result(world: World) -> dict[str, Any]:
+    return {**_task(world), "path": "pi.txt"}
+
+
+def _shared_task_result(world: World) -> dict[str, Any]:
+    return {**_shared_task(world), "path": "pi.txt"}
+
+
 def _image(world: World) -> dict[str, Any]:
     return {"number": world.job.number, "path": "plot.png"}
 
@@ -179,6 +195,12 @@ EXPECTED: dict[str, list[Rule]] = {
     "api:job-log": get(RUNNER, _job) + get(WATCHERS, _shared),
     "api:job-results": get(RUNNER, _job) + get(WATCHERS, _shared),
     "api:job-result": get(RUNNER, _result) + get(WATCHERS, _shared_result),
+    "api:job-retry": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
+    "api:job-tasks": get(RUNNER, _job) + get(WATCHERS, _shared),
+    "api:job-task": get(RUNNER, _task) + get(WATCHERS, _shared_task),
+    "api:task-log": get(RUNNER, _task) + get(WATCHERS, _shared_task),
+    "api:task-results": get(RUNNER, _task) + get(WATCHERS, _shared_task),
+    "api:task-result": get(RUNNER, _task_result) + get(WATCHERS, _shared_task_result),
     "api:machines": get(SIGNED_IN),
     "api:hosts": get(OPERATORS, closed=403),
     "api:queue": get(SIGNED_IN),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
@@ -15,7 +15,7 @@ from apps_catalog.api import find_app
 from apps_catalog.models import App, Version
 from jobs import services
 from jobs.api import submissions
-from jobs.models import Job
+from jobs.models import Job, JobStage
 from jobs.placement import why_waiting
 from jobs.serializers import JobNew, JobQuery, JobRead, PlanRead, SubmissionNew, Verdict
 from jobs.states import JobState
@@ -26,12 +26,14 @@ from portal.people.models import User
 
 KEY = re.compile(r"[\x21-\x7e]{1,200}")
 SHOWN = ("version__app", "machine_type", "vault", "owner", "team")
+STAGE_HEAVY = ("version__definition", "version__findings", "version__app__icon", "version__app__search")
 HEAVY = ("plan", "version__definition", "version__findings", "version__app__icon", "version__app__search")
 
 
 def shown(rows: QuerySet[Job]) -> QuerySet[Job]:
     """With all that a representation needs, in one query, and without what it doesn't."""
-    return rows.select_related(*SHOWN).defer(*HEAVY)
+    stages = JobStage.objects.select_related("version__app", "machine_type").defer("plan", *STAGE_HEAVY)
+    return rows.select_related(*SHOWN).defer(*HEAVY).prefetch_related(Prefetch("stages", stages))
 
 
 def find_job(user: User, number: int) -> Job:
@@ -225,3 +227,26 @@ class JobResume(PortalView):
         user = person(request)
         services.resume(job=find_job(user, number), actor=user)
         return Response(represent(find_job(user, number)))
+
+
+class JobRetry(PortalView):
+    scopes: ClassVar = {"POST": "launch"}
+
+    @extend_schema(
+        tags=["jobs"],
+        summary="Retry what failed",
+        description="Of a job in stages that has ended: a new job that takes over what has finished, and runs only the rest. "
+        "With an Idempotency-Key, asking again gives the same new job.",
+        parameters=[
+            OpenApiParameter(
+                "Idempotency-Key", str, OpenApiParameter.HEADER, description="Up to 200 visible characters."
+            )
+        ],
+        request=None,
+        responses={201: JobRead},
+    )
+    def post(self, request: Request, number: int) -> Response:
+        user = person(request)
+        made = services.fan_out.retry_failed(job=find_job(user, number), actor=user, key=_key(request), via="api")
+        headers = {"Location": f"/api/v1/jobs/{made.number}"}
+        return Response(represent(find_job(user, made.number)), status=201, headers=headers)

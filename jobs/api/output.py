@@ -13,14 +13,16 @@ from rest_framework.response import Response
 from jobs import logs
 from jobs.api.jobs import find_job
 from jobs.models import Attempt, Job
-from jobs.results import open_result
+from jobs.results import name_field, open_result, results_of
 from jobs.serializers import EventRead, LogQuery, ResultRead
+from jobs.states import Stage
 from jobs.views.downloads import Attachment
 from portal.api.pages import Keyset, listed, query
 from portal.api.views import PortalView, person
 from portal.errors import NotFound
 
 EVENTS_MAX = 1000
+RESULTS_LISTED = listed(ResultRead)
 
 
 class JobEvents(PortalView):
@@ -46,43 +48,47 @@ def _header(name: str, text: str) -> OpenApiParameter:
     return OpenApiParameter(name, str, OpenApiParameter.HEADER, response=[200], description=text)
 
 
+LOG_HEADERS = (
+    _header("X-Log-Offset", "Where this piece begins."),
+    _header("X-Log-Next-Offset", "Where to go on."),
+    _header("X-Log-Total", "How long the log is by now."),
+    _header("X-Log-Closed", "true: nothing will be added."),
+)
+
+
+def log_answer(attempt: Attempt | None, offset: int, limit: int, *, closed: bool) -> HttpResponse:
+    """A piece of the attempt's log; of none an empty one."""
+    piece = logs.LogPiece(b"", 0, 0, 0, closed=closed) if attempt is None else logs.read(attempt, offset, limit)
+    return HttpResponse(
+        piece.data,
+        content_type="text/plain; charset=utf-8",
+        headers={
+            "X-Log-Offset": str(piece.offset),
+            "X-Log-Next-Offset": str(piece.next_offset),
+            "X-Log-Total": str(piece.total),
+            "X-Log-Closed": "true" if piece.closed else "false",
+        },
+    )
+
+
 class JobLog(PortalView):
     @extend_schema(
         tags=["jobs"],
         summary="Read a log from an offset",
         description="Bytes as the program wrote them. Ask again with X-Log-Next-Offset until X-Log-Closed is true and "
         "nothing comes.",
-        parameters=[
-            LogQuery,
-            _header("X-Log-Offset", "Where this piece begins."),
-            _header("X-Log-Next-Offset", "Where to go on."),
-            _header("X-Log-Total", "How long the log is by now."),
-            _header("X-Log-Closed", "true: nothing will be added."),
-        ],
+        parameters=[LogQuery, *LOG_HEADERS],
         responses={(200, "text/plain"): OpenApiTypes.STR},
     )
     def get(self, request: Request, number: int) -> HttpResponse:
         job = find_job(person(request), number)
         asked = query(LogQuery, request)
         attempt = _attempt(job, asked["task"], asked.get("attempt"))
-        if attempt is None:
-            piece = logs.LogPiece(b"", 0, 0, 0, closed=job.terminal)
-        else:
-            piece = logs.read(attempt, asked["offset"], asked["limit"])
-        return HttpResponse(
-            piece.data,
-            content_type="text/plain; charset=utf-8",
-            headers={
-                "X-Log-Offset": str(piece.offset),
-                "X-Log-Next-Offset": str(piece.next_offset),
-                "X-Log-Total": str(piece.total),
-                "X-Log-Closed": "true" if piece.closed else "false",
-            },
-        )
+        return log_answer(attempt, asked["offset"], asked["limit"], closed=job.terminal)
 
 
 def _attempt(job: Job, task: int, number: int | None) -> Attempt | None:
-    rows = Attempt.objects.filter(task__job=job, task__index=task).order_by("-number")
+    rows = Attempt.objects.filter(task__job=job, task__stage=Stage.RUN, task__index=task).order_by("-number")
     if number is None:
         return rows.first()
     found = rows.filter(number=number).first()
@@ -92,11 +98,19 @@ def _attempt(job: Job, task: int, number: int | None) -> Attempt | None:
 
 
 class JobResults(PortalView):
-    @extend_schema(tags=["jobs"], summary="List results", **listed(ResultRead))
+    @extend_schema(
+        tags=["jobs"],
+        summary="List results",
+        description="Of a job in stages: what its assembler wrote, or, where it has none, the files of all tasks by flat names.",
+        **RESULTS_LISTED,
+    )
     def get(self, request: Request, number: int) -> Response:
         job = find_job(person(request), number)
-        pages = Keyset("path", "id")
-        found = pages.page(job.results.select_related("task"), request)
+        named = name_field(job)
+        pages = Keyset(named, "id")
+        found = pages.page(results_of(job).select_related("task"), request)
+        for row in found:
+            row.path = getattr(row, named)
         return pages.answer(ResultRead(found, many=True).data)
 
 
@@ -108,7 +122,8 @@ class JobResult(PortalView):
     )
     def get(self, request: Request, number: int, path: str) -> Attachment:
         job = find_job(person(request), number)
-        result = job.results.filter(path=path).order_by("id").first() if "\0" not in path else None
+        rows = results_of(job)
+        result = rows.filter(**{name_field(job): path}).order_by("id").first() if "\0" not in path else None
         if result is None:
             raise NotFound(f"Job {number} has no such result. They are listed at /api/v1/jobs/{number}/results.")
         return Attachment(open_result(result), PurePosixPath(path).name)

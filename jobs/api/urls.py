@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from jobs.api import files, jobs, machines, output
+from jobs.api import files, jobs, machines, output, tasks
 
 urlpatterns = [
     path("apps/<slug:slug>/validate", jobs.Validate.as_view(), name="validate"),
@@ -17,6 +17,16 @@ urlpatterns = [
     path("jobs/<int:number>/log", output.JobLog.as_view(), name="job-log"),
     path("jobs/<int:number>/results", output.JobResults.as_view(), name="job-results"),
     path("jobs/<int:number>/results/<path:path>", output.JobResult.as_view(), name="job-result"),
+    path("jobs/<int:number>/retry", jobs.JobRetry.as_view(), name="job-retry"),
+    path("jobs/<int:number>/tasks", tasks.JobTasks.as_view(), name="job-tasks"),
+    path("jobs/<int:number>/tasks/<str:stage>/<int:index>", tasks.JobTask.as_view(), name="job-task"),
+    path("jobs/<int:number>/tasks/<str:stage>/<int:index>/log", tasks.TaskLog.as_view(), name="task-log"),
+    path("jobs/<int:number>/tasks/<str:stage>/<int:index>/results", tasks.TaskResults.as_view(), name="task-results"),
+    path(
+        "jobs/<int:number>/tasks/<str:stage>/<int:index>/results/<path:path>",
+        tasks.TaskResult.as_view(),
+        name="task-result",
+    ),
     path("machines", machines.Machines.as_view(), name="machines"),
     path("hosts", machines.Hosts.as_view(), name="hosts"),
     path("queue", machines.Queue.as_view(), name="queue"),

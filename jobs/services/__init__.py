@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from jobs.services import fan_out
 from jobs.services.acting import cancel, pause, rerun, resume, share
 from jobs.services.rights import may_change
 from jobs.services.submitting import Preview, Submitted, preview, submit
 
-__all__ = ["Preview", "Submitted", "cancel", "may_change", "pause", "preview", "rerun", "resume", "share", "submit"]
+__all__ = [
+    "Preview",
+    "Submitted",
+    "cancel",
+    "fan_out",
+    "may_change",
+    "pause",
+    "preview",
+    "rerun",
+    "resume",
+    "share",
+    "submit",
+]

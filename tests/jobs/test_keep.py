@@ -7,17 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from jobs import claim, keep, stages
+from jobs import claim, keep, mounts, stages
+from jobs.collect import Item
 from jobs.folders import HOST_LABEL, INSTALLATION_LABEL, host_root
 from jobs.models import Attempt, Host, Installation, Job, OwnerLoad, Result
 from jobs.runtimes.base import ContainerSpec
 from jobs.runtimes.fake import FakeProgram, FakeRuntime
-from jobs.states import AttemptState, JobState, TaskState
+from jobs.services import fan_out
+from jobs.states import AttemptState, FailureClass, JobState, TaskState
 from portal.people.models import ApiToken, User
 from tests.factories import make_host, make_job, make_machine, make_result
+from tests.jobs.bundles import begin, done, partitioned, submit
 
 pytestmark = pytest.mark.django_db
 
@@ -120,3 +124,24 @@ def test_a_round_that_was_full_asks_for_another_one_soon(
     assert keep.keep() is False
     assert keep.keep() is True
     assert not Job.objects.filter(purged_at=None).exists()
+
+
+def test_files_that_a_retry_has_taken_over_outlast_their_own_job(owner: User, settings: Any) -> None:
+    old = submit(owner, assembler=None)
+    partitioned(old, 2)
+    mounts.mark()
+    stored = default_storage.save("results/kept", ContentFile(b"kept"))
+    (Path(settings.STORE_ROOT) / f"chunks/{old.number}").mkdir(parents=True)
+    done(begin(old), results=(Item("out.txt", 4, stored=stored),))
+    done(begin(old), "No.", failure=FailureClass.USER)
+    new = fan_out.retry_failed(job=Job.objects.get(pk=old.pk), actor=owner)
+    long_ago = timezone.now() - timedelta(days=settings.KEEP_DAYS + 1)
+    Job.objects.filter(pk=old.pk).update(finished_at=long_ago)
+    assert keep.purge_old_jobs() == 0
+    done(begin(new))
+    Job.objects.filter(pk=new.pk).update(finished_at=long_ago)
+    assert keep.purge_old_jobs() == 1
+    assert default_storage.exists(stored)
+    assert keep.purge_old_jobs() == 1
+    assert not default_storage.exists(stored)
+    assert not (Path(settings.STORE_ROOT) / f"chunks/{old.number}").exists()

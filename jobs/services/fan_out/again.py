@@ -28,7 +28,7 @@ SELECT %(job)s, 'run', old."index", CASE WHEN old.state = 'succeeded' THEN 'succ
   old.chunk_bytes, statement_timestamp(), 0, 0, 0, '',
   CASE WHEN old.state = 'succeeded' THEN 'Taken over from job ' || %(old)s ELSE '' END,
   CASE WHEN old.state = 'succeeded' THEN coalesce(old.taken_from_id, old.id) END
-FROM jobs_task old WHERE old.job_id = %(old)s AND old.stage = 'run'
+FROM jobs_task old WHERE old.job_id = %(old)s AND old.stage = 'run' ORDER BY old."index"
 """
 # The rows are the new job's own, the files those of the old one: it is not purged before the new one is.
 SHARE = """
