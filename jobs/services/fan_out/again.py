@@ -114,15 +114,15 @@ def _take_over(draft_job: Job, old: Job, actor: User) -> Job:
 
 
 def _count(job: Job, total: int, done: int, judged: Judged, first: TaskState) -> None:
-    """The stages as they stand: chunks are there, and where no task is left to run, assembling begins."""
+    """The stages as they stand: chunks are there without a task, and where none is left to run, assembling begins."""
     rows = JobStage.objects.filter(job=job)
     ended = {"state": StageState.SUCCEEDED, "started_at": Now(), "finished_at": Now()}
-    rows.filter(stage=Stage.PARTITION).update(total=1, succeeded=1, **ended)
+    rows.filter(stage=Stage.PARTITION).update(**ended)
     work = {"total": total, "succeeded": done}
     left = total - done
     if left:
         rows.filter(stage=Stage.RUN).update(**work)
-        Job.objects.filter(pk=job.pk).update(tasks_total=total + 1, tasks_done=done + 1)
+        Job.objects.filter(pk=job.pk).update(tasks_total=total, tasks_done=done)
         placement.wake({judged.stages[Stage.RUN].machine.name}, hosts_max=None)
         return
     rows.filter(stage=Stage.RUN).update(**work, **ended)
@@ -137,5 +137,5 @@ def _count(job: Job, total: int, done: int, judged: Judged, first: TaskState) ->
         priority=job.priority,
     )
     rows.filter(stage=Stage.ASSEMBLE).update(total=1)
-    Job.objects.filter(pk=job.pk).update(tasks_total=total + 2, tasks_done=total + 1)
+    Job.objects.filter(pk=job.pk).update(tasks_total=total + 1, tasks_done=total)
     placement.wake({machine.name})
