@@ -19,7 +19,6 @@ from django.core.files.storage import FileSystemStorage, default_storage
 
 from apps_catalog.launch.spec import RunPlan
 from apps_catalog.launch.stage_plan import BASE, CHUNK, INPUTS, MISSING, WRITTEN
-from apps_catalog.services import spec_of
 from jobs import bundles, caches, chunks, collect, gathering, identity, inputs, putting_back, stage_secrets, staging
 from jobs.folders import Folder, Given, give, host_root
 from jobs.models import Attempt, Job, JobStage, Task
@@ -113,7 +112,7 @@ class StageWork(Work):
         assert version is not None  # noqa: S101 - a stage that has a plan has a version
         self._make_base(plan)
         code = bundles.unpacked(Path(default_storage.path(version.bundle)), version.bundle_digest, host_root(self.host))
-        secrets = stage_secrets.variables(self.job.owner, spec_of(version).secrets)
+        secrets = stage_secrets.variables(self.job.owner, plan.secrets)
         sources = {
             "base": self.folder.base,
             "bundle": code,

@@ -309,7 +309,8 @@ class RunPlan:
     the plan is equal for equal submissions, and holds no secret. `expanded` are those of them that a shell in the
     container expands; in them `$(name)` of one of `names` is the value of that variable. `tokens` are values that are
     known already but may not stand in a word before its other tokens are filled in. `withheld` names the tokens that
-    stay as they are, because the app is neither certified nor the submitter's. `cores` and `memory_mib` of the limits
+    stay as they are, because the app is neither certified nor the submitter's. `secrets` are names: their values are
+    fetched when it starts. `cores` and `memory_mib` of the limits
     are of one node; there are `nodes` of them.
     """
 
@@ -335,6 +336,7 @@ class RunPlan:
     names: tuple[str, ...] = ()
     tokens: Mapping[str, str] = field(default_factory=dict)
     withheld: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Json]:
         """A dict of JSON types only; `from_json` gives an equal plan back."""
@@ -345,7 +347,7 @@ class RunPlan:
         """A plan as `as_json` wrote it, or as an earlier release did: what that did not have is as if left out."""
         known = {name.name for name in fields(cls)}
         made: dict[str, Any] = {name: value for name, value in raw.items() if name in known}
-        for name in ("argv", "authored", "expanded", "names", "withheld"):
+        for name in ("argv", "authored", "expanded", "names", "withheld", "secrets"):
             made[name] = tuple(made.get(name, ()))
         for name, kind in (("files", PlanFile), ("mounts", PlanMount), ("variables", PlanVariable)):
             made[name] = tuple(kind(**one) for one in made.get(name, ()))

@@ -91,6 +91,7 @@ def stage_plan(spec: LaunchSpec, stage: str, params: Mapping[str, Json], site: S
         group=site.group,
         runs_as_root=site.runs_as_root,
         writable_root=site.writable_root,
+        secrets=spec.secrets,
     )
 
 
