@@ -61,7 +61,7 @@ class Files:
     rows: tuple[Upload, ...]
 
     def fetch(self, into: Path, *, bytes_max: int, stopping: Callable[[], bool]) -> list[str]:
-        names = []
+        names: list[str] = []
         for row in self.rows:
             if not uploads.path_of(row).is_file():
                 raise NotFound(f"The uploaded file '{row.name}' is not in the store any more. Upload it again.")

@@ -121,7 +121,7 @@ class JobRead(serializers.ModelSerializer[Job]):
     )
     links = serializers.SerializerMethodField()
     stages = StageRead(many=True, help_text="partition, run, assemble; empty for a job without stages.")
-    source = serializers.DictField(help_text="Of a job in stages: where its files come from.")
+    source = serializers.DictField(help_text="Of a job in stages: where its files come from.")  # type: ignore[assignment]  # the key; not DRF's own
     destination = serializers.DictField(help_text="Of a job in stages: where its results go.")
     config = serializers.DictField(help_text="Of a job in stages: time limits, retries, how many tasks may fail.")
 
@@ -322,7 +322,8 @@ class TaskDetail(TaskRead):
     attempts = AttemptRead(many=True)
     links = serializers.DictField(child=serializers.CharField(), source="addresses")
 
-    class Meta(TaskRead.Meta):
+    class Meta:
+        model = Task
         fields: ClassVar = (*TaskRead.Meta.fields, "attempts", "links")
         read_only_fields = fields
 

@@ -83,22 +83,6 @@ def _shared_result(world: World) -> dict[str, Any]:
     return {"number": world.shared.number, "path": "pi.txt"}
 
 
-def _task(world: World) -> dict[str, Any]:
-    return {"number": world.job.number, "stage": "run", "index": 0}
-
-
-def _shared_task(world: World) -> dict[str, Any]:
-    return {"number": world.shared.number, "stage": "run", "index": 0}
-
-
-def _task_result(world: World) -> dict[str, Any]:
-    return {**_task(world), "path": "pi.txt"}
-
-
-def _shared_task_result(world: World) -> dict[str, Any]:
-    return {**_shared_task(world), "path": "pi.txt"}
-
-
 def _image(world: World) -> dict[str, Any]:
     return {"number": world.job.number, "path": "plot.png"}
 
@@ -141,6 +125,11 @@ def _token(world: World) -> dict[str, Any]:
 
 def _running(world: World) -> dict[str, Any]:
     return {"number": world.running.number}
+
+
+def _run(arguments: Arguments) -> Arguments:
+    """The one task of a job without stages."""
+    return lambda world: {**arguments(world), "stage": "run", "index": 0}
 
 
 def get(who: frozenset[str], arguments: Arguments = lambda world: {}, **more: Any) -> list[Rule]:
@@ -197,10 +186,10 @@ EXPECTED: dict[str, list[Rule]] = {
     "api:job-result": get(RUNNER, _result) + get(WATCHERS, _shared_result),
     "api:job-retry": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
     "api:job-tasks": get(RUNNER, _job) + get(WATCHERS, _shared),
-    "api:job-task": get(RUNNER, _task) + get(WATCHERS, _shared_task),
-    "api:task-log": get(RUNNER, _task) + get(WATCHERS, _shared_task),
-    "api:task-results": get(RUNNER, _task) + get(WATCHERS, _shared_task),
-    "api:task-result": get(RUNNER, _task_result) + get(WATCHERS, _shared_task_result),
+    "api:job-task": get(RUNNER, _run(_job)) + get(WATCHERS, _run(_shared)),
+    "api:task-log": get(RUNNER, _run(_job)) + get(WATCHERS, _run(_shared)),
+    "api:task-results": get(RUNNER, _run(_job)) + get(WATCHERS, _run(_shared)),
+    "api:task-result": get(RUNNER, _run(_result)) + get(WATCHERS, _run(_shared_result)),
     "api:machines": get(SIGNED_IN),
     "api:hosts": get(OPERATORS, closed=403),
     "api:queue": get(SIGNED_IN),

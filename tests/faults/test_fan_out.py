@@ -70,7 +70,7 @@ def test_four_hundred_chunks_whose_worker_is_killed_three_times(site: Site) -> N
     client = Client()
     client.force_login(site.owner)
     began = time.monotonic()
-    answer = client.get(f"/api/v1/jobs/{job.number}/tasks", {"limit": 200})
+    answer = client.get(f"/api/v1/jobs/{job.number}/tasks?limit=200")
     assert (answer.status_code, len(answer.json()["items"])) == (200, 200)
     assert time.monotonic() - began < 3
     for share in (0.1, 0.4, 0.7):

@@ -69,7 +69,7 @@ def make_bundle(
     role: str = "app", code: str = PASSES, *, files: Mapping[str, str] | None = None, **manifest: Any
 ) -> Version:
     """A version of a bundle of one file app/main.py (or of `files`, below app/), which everyone may use."""
-    name = manifest.pop("name", f"{role}-{next(_numbers)}")
+    name = manifest.pop("name", f"{role}-bundle-{next(_numbers)}")
     over = {key: manifest.pop(key) for key in ("image_pinned", "app", "state") if key in manifest}
     definition = {"name": name, "version": "1.0", "type": role, **manifest}
     data = zipped(

@@ -44,7 +44,7 @@ def test_ten_thousand_are_accepted_at_once_and_cancelled_half_way(as_owner: Clie
     start(runtime, n1=8)
     rows = JobStage.objects.filter(job=job, stage=Stage.RUN, total=MANY)
     within(rows.exists, 60, "The opening of the stage")
-    page = as_owner.get(f"/api/v1/jobs/{job.number}/tasks", {"stage": "run", "limit": 200})
+    page = as_owner.get(f"/api/v1/jobs/{job.number}/tasks?stage=run&limit=200")
     accepted_s = time.monotonic() - written[0]
     assert (page.status_code, len(page.json()["items"])) == (200, 200)
     assert accepted_s < ACCEPTED_S

@@ -95,7 +95,7 @@ def judge(what: Job | FanOut, *, owner: User | None = None) -> Judged | list[Fau
     owner = what.owner if isinstance(what, Job) else owner
     if owner is None:
         raise TypeError("A FanOut is judged for somebody: name the owner.")
-    faults = [*_text_faults(asked), *fan_config.faults_of(asked.config), *_shape_faults(asked)]
+    faults = [*text_faults(asked), *fan_config.faults_of(asked.config), *_shape_faults(asked)]
     faults += _end_faults(asked, owner)
     config = Config.of(asked.config if isinstance(asked.config, Mapping) else {})
     machines = _Machines.here()
@@ -250,7 +250,8 @@ def _end_faults(asked: FanOut, owner: User) -> list[Fault]:
     return faults
 
 
-def _text_faults(asked: FanOut) -> list[Fault]:
+def text_faults(asked: FanOut) -> list[Fault]:
+    """What is wrong with the name and the description, which clients may send as anything."""
     faults = []
     for pointer, text, most in (("/name", asked.name, NAME_MAX), ("/description", asked.description, DESCRIPTION_MAX)):
         given: Json = text

@@ -17,7 +17,7 @@ from jobs.events import record
 from jobs.fan_config import Config
 from jobs.models import IdempotencyKey, Job, JobStage, MachineType
 from jobs.services.fan_out.asking import FanOut, fan_out_of
-from jobs.services.fan_out.checking import DESCRIPTION_MAX, NAME_MAX, check
+from jobs.services.fan_out.checking import check, text_faults
 from jobs.services.fan_out.parameters import COMMAND
 from jobs.services.rights import may_change
 from jobs.services.submitting import earlier, serialise
@@ -184,11 +184,7 @@ def _storable(asked: FanOut) -> None:
             faults.append(Fault(pointer, "type", "must be an object"))
         elif said := _unfit(given):
             faults.append(Fault(pointer, "text", said))
-    for pointer, text, most in (("/name", asked.name, NAME_MAX), ("/description", asked.description, DESCRIPTION_MAX)):
-        if not isinstance(text, str):
-            faults.append(Fault(pointer, "type", "must be a text"))
-        elif len(text) > most or text_fault(text):
-            faults.append(Fault(pointer, "text", text_fault(text) or f"must have at most {most:,} characters"))
+    faults += text_faults(asked)
     if not faults:
         faults += [
             Fault(f"/machines/{stage}", "text", "must be the name of a machine type, at most 40 characters")
