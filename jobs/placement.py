@@ -106,12 +106,18 @@ def wake(machine_names: set[str], *, hosts_max: int | None = 3) -> None:
 
 
 def why_waiting(job: Job) -> str:
-    """A sentence for a queued job: which tag or host is missing, how busy the slots are, how many are ahead. "" if it isn't."""
+    """A sentence for a queued job: which tag or host is missing, how busy the slots are, how many are ahead. "" if it isn't.
+
+    A job in stages may wait in the middle too, where nothing of the stage that is at work can run.
+    """
+    if job.in_stages and job.state == JobState.RUNNING:
+        return _why_stage_waits(job)
     if job.state != JobState.QUEUED:
         return ""
     if vault := vault_locks.why_waiting(job):
         return vault
-    machine = job.machine_type
+    task = job.tasks.filter(state__in=(TaskState.READY, TaskState.HELD)).order_by("id").first()
+    machine = task.machine_type if task is not None else job.machine_type
     load = OwnerLoad.objects.filter(owner_id=job.owner_id).first()
     if load is not None and not limits.has_room(load):
         return (
@@ -124,8 +130,7 @@ def why_waiting(job: Job) -> str:
     if state.state == "none":
         others = "Ask an operator, or launch on another machine type."
         return f"Waiting: {state.reason}. {others}"
-    task = job.tasks.filter(state=TaskState.READY).order_by("index").first()
-    if task is None:
+    if task is None or task.state != TaskState.READY:
         return "Waiting to be placed."
     ahead = (
         Task.objects.filter(machine_type=machine, state=TaskState.READY, priority__gte=task.priority)
@@ -142,3 +147,21 @@ def why_waiting(job: Job) -> str:
         )
         return f"Waiting: {slots} busy; {place}."
     return "Waiting: about to start."
+
+
+def _why_stage_waits(job: Job) -> str:
+    """Where tasks are ready and none runs: what is missing, or that others are before them."""
+    if job.tasks.filter(state=TaskState.RUNNING).exists():
+        return ""
+    task = job.tasks.filter(state=TaskState.READY).select_related("machine_type").order_by("id").first()
+    if task is None:
+        return ""
+    machine = task.machine_type
+    if not machine.enabled:
+        return f"Waiting: {machine.name} is switched off. Ask an operator."
+    state = _state(machine, list(Host.objects.alive()), _busy(), Counter())
+    if state.state == "none":
+        return f"Waiting: {state.reason}. Ask an operator."
+    if state.busy >= state.slots:
+        return f"Waiting: all slots of {machine.name} are busy."
+    return f"Waiting: {task.reason}" if task.reason else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import BinaryIO, cast
 
 from django.core.files.storage import default_storage
@@ -28,6 +29,14 @@ def results_of(job: Job) -> QuerySet[Result]:
 def name_field(job: Job) -> str:
     """The column that names the results of a job: where nothing assembles, tasks may have one path twice."""
     return "flat_name" if job.in_stages and not _assembled(job) else "path"
+
+
+def renamed(rows: Iterable[Result], field: str) -> list[Result]:
+    """The rows with what the job calls them as their path, for lists, downloads and archives."""
+    found = list(rows)
+    for row in found:
+        row.path = getattr(row, field)
+    return found
 
 
 def _assembled(job: Job) -> bool:

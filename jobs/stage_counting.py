@@ -23,6 +23,7 @@ from jobs.states import FailureClass, JobState, Stage, StageState, TaskState
 FIELDS = {TaskState.SUCCEEDED: "succeeded", TaskState.FAILED: "failed", TaskState.CANCELLED: "cancelled"}
 ITS_PROGRAMS = (FailureClass.USER, FailureClass.OOM, FailureClass.TIMEOUT)
 WORDS = {Stage.PARTITION: "The partition", Stage.RUN: "Task {index}", Stage.ASSEMBLE: "The assembly"}
+TOLD = 200  # how often at most those who look on are told of a stage's progress
 REMEDY = "Look at its log. What has finished is kept: 'Retry what failed' runs only the rest."
 
 CANCEL_WAITING = """
@@ -84,7 +85,8 @@ def count(task: Task, outcome: Outcome) -> None:
             _stop(job, FailureClass(outcome.failure or "user"), _blame(task, stage, outcome), outcome.exit_code)
             stage.refresh_from_db(fields=["succeeded", "failed", "cancelled"])
     if stage.open:
-        notify(job.number, "state")
+        if (stage.total - stage.open) % max(1, stage.total // TOLD) == 0:
+            notify(job.number, "state")
     else:
         _close(job, stage, task, outcome)
 

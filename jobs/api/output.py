@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from jobs import logs
 from jobs.api.jobs import find_job
 from jobs.models import Attempt, Job
-from jobs.results import name_field, open_result, results_of
+from jobs.results import name_field, open_result, renamed, results_of
 from jobs.serializers import EventRead, LogQuery, ResultRead
 from jobs.states import Stage
 from jobs.views.downloads import Attachment
@@ -109,9 +109,7 @@ class JobResults(PortalView):
         named = name_field(job)
         pages = Keyset(named, "id")
         found = pages.page(results_of(job).select_related("task"), request)
-        for row in found:
-            row.path = getattr(row, named)
-        return pages.answer(ResultRead(found, many=True).data)
+        return pages.answer(ResultRead(renamed(found, named), many=True).data)
 
 
 class JobResult(PortalView):

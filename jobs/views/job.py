@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from jobs import plan_words, services
 from jobs.models import Attempt, Job, Result
+from jobs.results import name_field, renamed, results_of
 from jobs.states import JobState
 from jobs.views.job_words import command_of, cost, given, offers_link, sentence, steps
 from portal.errors import NotFound
@@ -141,16 +142,18 @@ def inputs(request: HttpRequest, number: int) -> HttpResponse:
 @require_safe
 def results(request: HttpRequest, number: int) -> HttpResponse:
     shown = _shown(request, number, "results")
-    rows = shown["job"].results.select_related("task").order_by("path", "id")
+    job = shown["job"]
+    named = name_field(job)
+    rows = results_of(job).select_related("task").order_by(named, "id")
     after = request.GET.get("after", "")
     if after and "\0" not in after:
-        rows = rows.filter(path__gt=after)
-    found = list(rows[: RESULTS_SHOWN + 1])
+        rows = rows.filter(**{f"{named}__gt": after})
+    found = renamed(rows[: RESULTS_SHOWN + 1], named)
     page = found[:RESULTS_SHOWN]
     shown |= {
         "results": page,
         "next_after": page[-1].path if len(found) > RESULTS_SHOWN else "",
-        "several_tasks": shown["job"].tasks_total > 1,
+        "several_tasks": job.tasks_total > 1 and not job.in_stages,
         "stored_any": any(result.stored for result in page),
     }
     return render(request, "jobs/job_results.html", shown)

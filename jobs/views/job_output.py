@@ -15,7 +15,8 @@ from django.views.decorators.http import require_safe
 from jobs import logs
 from jobs.models import Attempt, Job, Result
 from jobs.previews import IMAGE_BYTES, image_type, preview
-from jobs.results import open_result
+from jobs.results import name_field, open_result, renamed, results_of
+from jobs.states import Stage
 from jobs.views.downloads import SANDBOX, Attachment
 from jobs.views.job import attempts_of, chosen_attempt, find_job, points_of
 from jobs.zips import zip_of
@@ -62,13 +63,21 @@ def usage(request: HttpRequest, number: int) -> JsonResponse:
 
 
 def find_result(job: Job, path: str, task: str) -> Result:
-    """The result at this path. Where several tasks left one, `task` (its index) chooses; else the first."""
-    rows = job.results.select_related("task").filter(path=path) if "\0" not in path else Result.objects.none()
-    if task.isascii() and task.isdigit() and len(task) < 10:
-        rows = rows.filter(task__index=int(task))
-    found = rows.order_by("task__index").first()
+    """The result at this path. Where several tasks left one, `task` (its index) chooses; else the first.
+
+    Of a job in stages: one of the job's own by its name there, else one that the task of its app left.
+    """
+    if "\0" in path:
+        raise NotFound(f"Job {job.number} has no such result.")
+    rows = results_of(job).select_related("task").filter(**{name_field(job): path})
+    chosen = {"task__index": int(task)} if task.isascii() and task.isdigit() and len(task) < 10 else {}
+    found = rows.filter(**chosen).order_by("task__index").first()
+    if found is None and job.in_stages and chosen:
+        of_task = job.results.select_related("task").filter(task__stage=Stage.RUN, path=path, **chosen)
+        found = of_task.first()
     if found is None:
         raise NotFound(f"Job {job.number} has no result {path[:200]}.")
+    found.path = path
     return found
 
 
@@ -106,10 +115,11 @@ def image(request: HttpRequest, number: int, path: str) -> HttpResponseBase:
 def everything(request: HttpRequest, number: int) -> HttpResponseBase:
     """All results as one zip."""
     job = find_job(request, number)
-    rows = job.results.select_related("task").order_by("task__index", "path")
-    if not rows.exists():
+    rows = renamed(results_of(job).select_related("task").order_by("task__index", "path"), name_field(job))
+    if not rows:
         raise NotFound(f"Job {number} left no results.")
-    answer = Streamed(zip_of(list(rows), by_task=job.tasks_total > 1), content_type="application/zip")
+    by_task = job.tasks_total > 1 and not job.in_stages
+    answer = Streamed(zip_of(rows, by_task=by_task), content_type="application/zip")
     answer["Content-Disposition"] = f'attachment; filename="job-{number}-results.zip"'
     return _sealed(answer)
 

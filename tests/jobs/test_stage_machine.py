@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db.models.functions import Now
+from django.test import Client
 from django.utils import timezone
 
-from jobs import claim, services, stage_counting
+from jobs import claim, mounts, services, stage_counting
 from jobs.collect import Item
-from jobs.models import Host, Job, JobStage, OwnerLoad, Result, Task
+from jobs.models import Host, Job, JobStage, MachineType, OwnerLoad, Result, Task
 from jobs.outcomes import Chunk
+from jobs.placement import why_waiting
 from jobs.services import fan_out
 from jobs.states import FailureClass, JobState, Stage, StageState, TaskState
 from portal.errors import Conflict, Forbidden, Full, Invalid
@@ -316,3 +322,33 @@ def test_the_same_key_gives_the_same_job_at_creation_and_at_run(owner: User) -> 
     with pytest.raises(Conflict, match="no draft"):
         fan_out.run(job=first, actor=owner)
     assert Task.objects.count() == 1
+
+
+def test_why_a_stage_waits_is_said(owner: User) -> None:
+    job = submit(owner)
+    partitioned(job, 2)
+    job.refresh_from_db()
+    assert why_waiting(job) == ""
+    Host.objects.update(serves={"n2": 1})
+    assert why_waiting(job) == "Waiting: no host that serves n1 is up. Ask an operator."
+    MachineType.objects.update(enabled=False)
+    assert why_waiting(job) == "Waiting: n1 is switched off. Ask an operator."
+
+
+def test_pages_of_a_job_show_its_results_by_their_flat_names(as_owner: Client, owner: User) -> None:
+    mounts.mark()
+    job = submit(owner, assembler=None)
+    partitioned(job, 2)
+    for text in ("zero", "one"):
+        stored = default_storage.save(f"results/{text}", ContentFile(text.encode()))
+        done(begin(job), results=(Item("out.txt", 4, "0" * 64, "text/plain", stored),))
+    page = as_owner.get(f"/jobs/{job.number}/results/").content.decode()
+    assert "0_out.txt" in page
+    assert "1_out.txt" in page
+    answer = as_owner.get(f"/jobs/{job.number}/results/get/1_out.txt")
+    assert b"".join(answer.streaming_content) == b"one"  # type: ignore[attr-defined]
+    assert "1_out.txt" in answer["Content-Disposition"]
+    of_task = as_owner.get(f"/jobs/{job.number}/results/get/out.txt?task=0")
+    assert b"".join(of_task.streaming_content) == b"zero"  # type: ignore[attr-defined]
+    archive = b"".join(as_owner.get(f"/jobs/{job.number}/results.zip").streaming_content)  # type: ignore[attr-defined]
+    assert zipfile.ZipFile(io.BytesIO(archive)).namelist() == ["0_out.txt", "1_out.txt"]
