@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,12 +49,14 @@ def take(root: Path, *, storage: FileSystemStorage, prefix: str, most: int, byte
             raise ChunksRefused(f"The chunks have {in_bytes(total)} together; the most is {in_bytes(bytes_max)}.")
         place = Path(storage.path(prefix))
         place.mkdir(mode=0o750, parents=True, exist_ok=True)
-        chunks = []
-        with safe_paths.opened(place) as target:
-            for number in range(len(found)):
-                _take_one(top, target, number, storage, prefix, bytes_max)
-                chunks.append(Chunk(f"{prefix}/{number}", found[number]))
-        return chunks
+        try:
+            with safe_paths.opened(place) as target:
+                for number in range(len(found)):
+                    _take_one(top, target, number, storage, prefix, bytes_max)
+        except ChunksRefused:
+            shutil.rmtree(place)
+            raise
+        return [Chunk(f"{prefix}/{number}", found[number]) for number in range(len(found))]
 
 
 def take_file(root: Path, name: str, *, storage: FileSystemStorage, prefix: str, number: int) -> Chunk:

@@ -209,7 +209,8 @@ class Partition(StageWork):
 
     @property
     def _prefix(self) -> str:
-        return f"chunks/{self.job.number}"
+        """Each attempt's own: one that was given up for lost, and still runs, must not write into the chunks of the next."""
+        return f"chunks/{self.job.number}/{self.attempt.number}"
 
     def _fetched(self, care: Care) -> Path:
         """The folder with the source's files, fetched anew: what an earlier process left may be cut."""

@@ -340,7 +340,10 @@ class RunPlan:
 
     def as_json(self) -> dict[str, Json]:
         """A dict of JSON types only; `from_json` gives an equal plan back."""
-        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+        made = asdict(self)
+        if not self.secrets:
+            del made["secrets"]  # only bundles have some: the plans of AppDefs stay, digest and all, what they were
+        return json.loads(json.dumps(made))  # type: ignore[no-any-return]
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Json]) -> RunPlan:

@@ -69,6 +69,7 @@ def test_what_is_no_chunk_is_refused_with_its_name(
     with pytest.raises(ChunksRefused) as refused:
         take(root, settings)
     assert said in str(refused.value)
+    assert not (settings.STORE_ROOT / "chunks/7").exists()
 
 
 def test_a_hundred_thousand_and_one_are_refused_without_looking_at_all(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from apps_catalog.models import App, Version
-from jobs.models import Job, JobStage, MachineType
+from jobs.models import Job, JobStage, JobTemplate, MachineType
 from jobs.services import cancel, fan_out, pause, rerun
 from jobs.services.fan_out import FanOut
 from jobs.states import JobState, Stage
@@ -218,3 +218,25 @@ def test_without_a_machine_type_nothing_can_be_drafted(owner: User) -> None:
     MachineType.objects.all().delete()
     with pytest.raises(Conflict, match="no machine type"):
         fan_out.draft(owner=owner, asked=asked())
+
+
+def test_what_is_given_goes_over_a_templates_defaults(owner: User) -> None:
+    template = JobTemplate(
+        parameters={"app": {"a": 1, "b": {"deep": 1}}, "assembler": {"x": 1}},
+        source={"kind": "bypass"},
+        config={"maxTaskRetries": 1, "taskTimeout": 5},
+    )
+    given = {"app": {"b": {"other": 2}}, "partitioner": {"n": 3}}
+    assert fan_out.over_template(template, parameters=given, config={"taskTimeout": 9}) == {
+        "parameters": {"app": {"a": 1, "b": {"other": 2}}, "assembler": {"x": 1}, "partitioner": {"n": 3}},
+        "source": {"kind": "bypass"},
+        "destination": {},
+        "config": {"maxTaskRetries": 1, "taskTimeout": 9},
+    }
+    assert fan_out.over_template(template)["parameters"] == template.parameters
+    assert fan_out.over_template(template, parameters={"app": 3}, config=[]) | {"source": 0} == {
+        "parameters": {"app": 3, "assembler": {"x": 1}},
+        "source": 0,
+        "destination": {},
+        "config": [],
+    }

@@ -9,7 +9,7 @@ stages are partition, run and assemble.
 from __future__ import annotations
 
 from jobs.services.fan_out.again import retry_failed
-from jobs.services.fan_out.asking import FanOut, fan_out_of
+from jobs.services.fan_out.asking import FanOut, fan_out_of, over_template
 from jobs.services.fan_out.checking import Judged, check, judge
 from jobs.services.fan_out.drafts import change, delete_draft, draft, duplicate
 from jobs.services.fan_out.running import run, submit
@@ -24,6 +24,7 @@ __all__ = [
     "duplicate",
     "fan_out_of",
     "judge",
+    "over_template",
     "retry_failed",
     "run",
     "submit",

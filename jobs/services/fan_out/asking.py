@@ -58,3 +58,36 @@ def fan_out_of(job: Job) -> FanOut:
         description=job.description,
         machines={str(stage): row.machine_asked for stage, row in stages.items()},
     )
+
+
+def over_template(
+    template: JobTemplate,
+    *,
+    parameters: Json = None,
+    source: Json = None,
+    destination: Json = None,
+    config: Json = None,
+) -> dict[str, Json]:
+    """The parts of a FanOut that a template gives defaults for: what is given goes over them.
+
+    Parameters and settings are merged key by key, at the top level of each section; a source or a destination is
+    replaced whole. What is not an object is left as it is, for the judge to refuse.
+    """
+    return {
+        "parameters": _merged_sections(template.parameters, parameters),
+        "source": template.source if source is None else source,
+        "destination": template.destination if destination is None else destination,
+        "config": _merged(template.config, config),
+    }
+
+
+def _merged(below: Json, above: Json) -> Json:
+    if above is None:
+        return below
+    return {**below, **above} if isinstance(below, Mapping) and isinstance(above, Mapping) else above
+
+
+def _merged_sections(below: Mapping[str, Json], above: Json) -> Json:
+    if not isinstance(above, Mapping):
+        return below if above is None else above
+    return {key: _merged(below.get(key), above.get(key)) for key in {**below, **above}}
