@@ -18,6 +18,13 @@ MOUNT_WORDS = {
     "results": "results: what is left here is kept",
     "home": "home and working folder, gone afterwards",
     "tmp": "scratch, in memory",
+    "base": "what this stage writes, collected when it has ended",
+    "bundle": "the code of the bundle",
+    "source": "the files of the source",
+    "chunk": "the chunk of this task",
+    "gathered": "the files of all tasks",
+    "shared_cache": "the cache of the installation",
+    "user_cache": "your cache, kept between jobs",
 }
 
 

@@ -352,3 +352,20 @@ def test_pages_of_a_job_show_its_results_by_their_flat_names(as_owner: Client, o
     assert b"".join(of_task.streaming_content) == b"zero"  # type: ignore[attr-defined]
     archive = b"".join(as_owner.get(f"/jobs/{job.number}/results.zip").streaming_content)  # type: ignore[attr-defined]
     assert zipfile.ZipFile(io.BytesIO(archive)).namelist() == ["0_out.txt", "1_out.txt"]
+
+
+@pytest.mark.parametrize("chunks", [None, 0, 2])
+def test_every_page_of_a_job_in_stages_opens(as_owner: Client, owner: User, chunks: int | None) -> None:
+    make_machine()
+    if chunks is None:
+        job = fan_out.draft(owner=owner, asked=asked())
+    else:
+        job = submit(owner)
+        if chunks:
+            partitioned(job, chunks)
+            begin(job)
+    number = job.number
+    for page in ("", "log/", "metrics/", "inputs/", "results/"):
+        assert as_owner.get(f"/jobs/{number}/{page}").status_code == 200, page
+    for page in ("/jobs/", f"/api/v1/jobs/{number}", "/api/v1/jobs", "/api/v1/queue", f"/api/v1/jobs/{number}/log"):
+        assert as_owner.get(page).status_code == 200, page
