@@ -69,6 +69,9 @@ def claim(*, host: Host, incarnation: uuid.UUID, machine_id: int, slot: int, pre
 def _may_begin(task: Task) -> bool:
     """Bring the task's job to RUNNING, if it isn't, its owner has room and its vault is free for it."""
     job = task.job
+    if job.state == JobState.QUEUED and job.in_stages:
+        # Many of its tasks may be ready: one slot begins it, and is waited for, so that it is counted once.
+        job.state = Job.objects.select_for_update(no_key=True).values_list("state", flat=True).get(pk=job.pk)
     if job.state == JobState.QUEUED:
         if not vault_locks.take(task) or not limits.begin(job.owner_id):
             return False

@@ -16,7 +16,7 @@ from jobs import stage_opening
 from jobs.events import notify, record
 from jobs.fan_config import Config
 from jobs.finishing import finish_job
-from jobs.models import Job, JobStage, Task
+from jobs.models import Attempt, Job, JobStage, Task
 from jobs.outcomes import Outcome
 from jobs.states import FailureClass, JobState, Stage, StageState, TaskState
 
@@ -32,6 +32,11 @@ WITH gone AS (
   WHERE id IN (SELECT id FROM jobs_task WHERE job_id = %(job)s AND state IN ('held', 'ready') FOR UPDATE SKIP LOCKED)
   RETURNING stage)
 SELECT stage, count(*) FROM gone GROUP BY stage
+"""
+SPEND = """
+UPDATE jobs_jobstage stage SET busy_s = stage.busy_s + extract(epoch FROM attempt.ended_at - attempt.started_at)
+FROM jobs_attempt attempt JOIN jobs_task task ON task.id = attempt.task_id
+WHERE attempt.id = %s AND attempt.started_at IS NOT NULL AND stage.job_id = task.job_id AND stage.stage = task.stage
 """
 # Jobs that are to end and are not at it: their deadline has just passed, or some of their tasks still wait.
 ENDING = """
@@ -89,6 +94,12 @@ def count(task: Task, outcome: Outcome) -> None:
             notify(job.number, "state")
     else:
         _close(job, stage, task, outcome)
+
+
+def spend(attempt: Attempt) -> None:
+    """Add what an attempt took to its stage, whatever came of it. The job's row is locked by now."""
+    with connection.cursor() as cursor:
+        cursor.execute(SPEND, (attempt.pk,))
 
 
 def cancel_waiting(job_id: int, reason: str) -> bool:

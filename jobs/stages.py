@@ -51,20 +51,28 @@ def settle(attempt: Attempt, outcome: Outcome, *, state: AttemptState = AttemptS
         )
         if outcome.failure is None or outcome.results:
             _keep_results(task, outcome.results)
-        if outcome.failure == FailureClass.INFRA and outcome.retry and task.infra_retries < INFRA_RETRIES:
-            # The job's lock: a cancel asked for from now on finds the task waiting, and an earlier one is seen here.
-            job = stage_counting.lock(task.job_id)
-            if job is not None and not stage_counting.stopping(job):
-                return _again(task, outcome)
-            outcome = replace(outcome, failure=FailureClass.CANCELLED, reason=f"Cancelled. {outcome.reason}")
-        if task.job.in_stages and stage_counting.once_more(task, outcome):
-            return task
-        _finish_task(task, outcome)
+        task = _ended(task, outcome)
         if task.job.in_stages:
-            stage_counting.count(task, outcome)
-        else:
-            _finish_stage(task, outcome)
+            stage_counting.spend(attempt)
         return task
+
+
+def _ended(task: Task, outcome: Outcome) -> Task:
+    """What follows for the task, its stage and its job."""
+    if outcome.failure == FailureClass.INFRA and outcome.retry and task.infra_retries < INFRA_RETRIES:
+        # The job's lock: a cancel asked for from now on finds the task waiting, and an earlier one is seen here.
+        job = stage_counting.lock(task.job_id)
+        if job is not None and not stage_counting.stopping(job):
+            return _again(task, outcome)
+        outcome = replace(outcome, failure=FailureClass.CANCELLED, reason=f"Cancelled. {outcome.reason}")
+    if task.job.in_stages and stage_counting.once_more(task, outcome):
+        return task
+    _finish_task(task, outcome)
+    if task.job.in_stages:
+        stage_counting.count(task, outcome)
+    else:
+        _finish_stage(task, outcome)
+    return task
 
 
 def may_run_again(task: Task) -> bool:

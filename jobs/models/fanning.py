@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
@@ -79,6 +80,8 @@ class JobStage(Moving):
     succeeded = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
     cancelled = models.PositiveIntegerField(default=0)
+    price_per_hour = models.DecimalField(max_digits=10, decimal_places=4, default=0)  # when the job was submitted
+    busy_s = models.FloatField(default=0)  # what all its attempts that have ended took together
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
@@ -95,3 +98,8 @@ class JobStage(Moving):
     def open(self) -> int:
         """How many of its tasks have not ended."""
         return self.total - self.succeeded - self.failed - self.cancelled
+
+    @property
+    def cost(self) -> Decimal:
+        """Of what has ended so far."""
+        return Decimal(self.price_per_hour) * Decimal(self.busy_s) / 3600

@@ -183,7 +183,12 @@ class Job(Moving):
         return self.pause_requested_at is not None and not self.terminal
 
     def cost(self, now: datetime) -> Decimal:
-        """What it has cost from its start to its end, or so far: the price of a node at submission, its nodes, its hours."""
+        """What it has cost from its start to its end, or so far: the price of a node at submission, its nodes, its hours.
+
+        Of a job in stages: what the attempts that have ended took, each at the price of its stage's machine type.
+        """
+        if self.in_stages:
+            return sum((stage.cost for stage in self.stages.all()), Decimal(0)).quantize(Decimal("0.0001"))
         if self.started_at is None:
             return Decimal("0.0000")
         ran = max((self.finished_at or now) - self.started_at, timedelta(0))

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from jobs import claim, mounts, services, stage_counting
 from jobs.collect import Item
-from jobs.models import Host, Job, JobStage, MachineType, OwnerLoad, Result, Task
+from jobs.models import Attempt, Host, Job, JobStage, MachineType, OwnerLoad, Result, Task
 from jobs.outcomes import Chunk
 from jobs.placement import why_waiting
 from jobs.services import fan_out
@@ -369,3 +369,15 @@ def test_every_page_of_a_job_in_stages_opens(as_owner: Client, owner: User, chun
         assert as_owner.get(f"/jobs/{number}/{page}").status_code == 200, page
     for page in ("/jobs/", f"/api/v1/jobs/{number}", "/api/v1/jobs", "/api/v1/queue", f"/api/v1/jobs/{number}/log"):
         assert as_owner.get(page).status_code == 200, page
+
+
+def test_a_job_costs_what_its_attempts_took_at_the_price_of_each_stage(owner: User) -> None:
+    make_machine("n1", price_per_hour=3600)
+    job = submit(owner)
+    for _ in range(2):
+        attempt = begin(job)
+        chunks = (Chunk("chunks/1/0", 1),) if attempt.task.stage == Stage.PARTITION else ()
+        Attempt.objects.filter(pk=attempt.pk).update(started_at=timezone.now() - timedelta(seconds=10))
+        done(attempt, chunks=chunks)
+    cost = Job.objects.get(pk=job.pk).cost(timezone.now())
+    assert 19 < cost < 25

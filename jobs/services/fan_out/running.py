@@ -112,6 +112,7 @@ def write_stages(job: Job, judged: Judged) -> None:
     for stage, found in judged.stages.items():
         JobStage.objects.filter(job=job, stage=stage).update(
             machine_type=found.machine,
+            price_per_hour=found.machine.price_per_hour,
             plan=found.plan.as_json() if found.plan else {},
             plan_digest=found.plan.digest if found.plan else "",
         )
