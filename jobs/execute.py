@@ -26,17 +26,17 @@ from tenacity import (
 
 from apps_catalog.launch.binding import bind
 from apps_catalog.launch.spec import RunPlan
-from jobs import care, folders, logs, stages, staging
+from jobs import care, folders, logs, stages
 from jobs.events import record
 from jobs.job_values import ImageUsers, values_of
 from jobs.metrics import Meter
 from jobs.models import Attempt, Host, Job
 from jobs.models.jobs import LostRace
 from jobs.nodes import Nodes, hosts
+from jobs.outcomes import Outcome
 from jobs.preface import preface
 from jobs.runtimes.base import Exited, Handle, Missing, Runtime, RuntimeFault
 from jobs.stage_work import Ends, Work, work_of
-from jobs.stages import Outcome
 from jobs.states import AttemptState, FailureClass
 from portal.errors import PortalError
 

@@ -18,9 +18,9 @@ from jobs.care import Care, Steady, Stopped, counted, listed, rest, several
 from jobs.collect import SKIPPED
 from jobs.listing import printable
 from jobs.models import Attempt, Task, Vault
+from jobs.outcomes import Outcome
 from jobs.safe_paths import PathRefused
 from jobs.staged import Known, Staged
-from jobs.stages import Outcome
 from jobs.states import FailureClass, TaskState
 from jobs.vault_transfer import Writer
 from jobs.vault_usage import stale

@@ -20,10 +20,10 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from apps_catalog.launch.spec import RunPlan
 from apps_catalog.launch.stage_plan import BASE, CHUNK, INPUTS, MISSING, WRITTEN
 from jobs import bundles, caches, chunks, collect, gathering, identity, inputs, putting_back, stage_secrets, staging
+from jobs.care import Care, Leaving
 from jobs.folders import Folder, Given, give, host_root
 from jobs.models import Attempt, Job, JobStage, Task
 from jobs.outcomes import Chunk, Outcome
-from jobs.care import Care, Leaving
 from jobs.states import FailureClass, Stage
 from portal.errors import PortalError
 

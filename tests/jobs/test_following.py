@@ -13,6 +13,7 @@ from jobs.models import Attempt, LogChunk
 from jobs.nodes import Nodes
 from jobs.runtimes.base import Handle, LogLine
 from jobs.runtimes.fake import FakeRuntime
+from jobs.stage_work import Whole
 from jobs.states import JobState
 from portal.people.models import User
 from tests.factories import make_job
@@ -37,7 +38,8 @@ def test_a_stream_that_ends_early_is_asked_again(owner: User) -> None:
     job = make_job(owner, state=JobState.RUNNING)
     attempt = Attempt.objects.get(task__job=job)
     folder = folders.Folder(Path("/nowhere"))
-    tended = execute.Tended(attempt, job, folder, 0, Nodes(attempt.name, 1), writer=logs.LogWriter(attempt))
+    work = Whole(attempt, job, folder, attempt.host.name, None, job.machine_type.name, disk_mib=0)
+    tended = execute.Tended(attempt, job, work, Nodes(attempt.name, 1), writer=logs.LogWriter(attempt))
     here = execute.Here(
         host=attempt.host,
         runtime=Rotating(),

@@ -12,7 +12,7 @@ import pytest
 from jobs import putting_back, staging, vault_objects
 from jobs.care import Care, Leaving
 from jobs.models import Task, Vault
-from jobs.stages import Outcome
+from jobs.outcomes import Outcome
 from jobs.states import FailureClass
 from portal.people.models import User
 from tests.jobs.object_store import ObjectStore

@@ -12,11 +12,11 @@ import pytest
 from apps_catalog.launch.spec import Submission
 from jobs import putting_back, services, staging, vault_objects, vaults
 from jobs.models import Host, Job, Result, Vault
+from jobs.outcomes import Outcome
 from jobs.runtimes.base import ContainerSpec
 from jobs.runtimes.docker import DockerRuntime
 from jobs.runtimes.fake import FakeProgram, FakeRuntime
 from jobs.slots import Slots
-from jobs.stages import Outcome
 from jobs.states import FailureClass, JobState
 from portal.people.models import User
 from tests.factories import make_host, make_machine, make_version

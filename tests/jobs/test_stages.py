@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from jobs import claim, limits, services, stages
 from jobs.models import Attempt, Host, Job, OwnerLoad
 from jobs.models.jobs import LostRace
-from jobs.stages import Outcome
+from jobs.outcomes import Outcome
 from jobs.states import FailureClass, JobState, TaskState
 from portal.errors import Conflict, Forbidden
 from portal.people.models import User

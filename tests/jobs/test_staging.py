@@ -12,8 +12,8 @@ import pytest
 from jobs import putting_back, staged, staging, vault_objects
 from jobs.care import Care, Leaving
 from jobs.models import Vault
+from jobs.outcomes import Outcome
 from jobs.runtimes.base import RuntimeFault
-from jobs.stages import Outcome
 from portal.people.models import User
 from tests.jobs.object_store import ObjectStore
 from tests.jobs.staging import care_of, in_data, told

@@ -16,7 +16,7 @@ from django.utils import timezone
 from apps_catalog.launch.spec import Submission
 from jobs import claim, limits, placement, services, stages, vault_locks
 from jobs.models import Attempt, Host, Job, OwnerLoad, Task, Vault
-from jobs.stages import Outcome
+from jobs.outcomes import Outcome
 from jobs.states import FailureClass, JobState, TaskState
 from portal.people.models import User
 from tests.factories import make_host, make_job, make_machine, make_person, make_team, make_vault, make_version

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("apps_catalog", "0005_licensed"),
-        ("portal", "0010_stages"),
+        ("portal", "0004_stages"),
     ]
 
     operations = [

@@ -10,9 +10,9 @@ import jobs.states
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("apps_catalog", "0010_stages"),
+        ("apps_catalog", "0006_stages"),
         ("jobs", "0007_turns_at_a_vault"),
-        ("portal", "0010_stages"),
+        ("portal", "0004_stages"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -9,9 +9,9 @@ import jobs.states
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("apps_catalog", "0010_stages"),
-        ("jobs", "0010_stages"),
-        ("portal", "0010_stages"),
+        ("apps_catalog", "0006_stages"),
+        ("jobs", "0008_stages"),
+        ("portal", "0004_stages"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

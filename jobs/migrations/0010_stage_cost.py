@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0011_stage_machine"),
+        ("jobs", "0009_stage_machine"),
     ]
 
     operations = [
