@@ -127,6 +127,18 @@ def _running(world: World) -> dict[str, Any]:
     return {"number": world.running.number}
 
 
+def _staged(world: World) -> dict[str, Any]:
+    return {"number": world.staged.number}
+
+
+def _template(world: World) -> dict[str, Any]:
+    return {"slug": world.template.slug}
+
+
+def _team_template(world: World) -> dict[str, Any]:
+    return {"slug": world.team_template.slug}
+
+
 def _run(arguments: Arguments) -> Arguments:
     """The one task of a job without stages."""
     return lambda world: {**arguments(world), "stage": "run", "index": 0}
@@ -190,6 +202,20 @@ EXPECTED: dict[str, list[Rule]] = {
     "api:task-log": get(RUNNER, _run(_job)) + get(WATCHERS, _run(_shared)),
     "api:task-results": get(RUNNER, _run(_job)) + get(WATCHERS, _run(_shared)),
     "api:task-result": get(RUNNER, _run(_result)) + get(WATCHERS, _run(_shared_result)),
+    "api:job-duplicate": post(RUNNER, _job) + post(WATCHERS, _shared),  # 409: they have no stages
+    "api:drafts": both(SIGNED_IN),
+    "api:draft": [Rule(dict.fromkeys(("GET", "PATCH", "DELETE"), RUNNER), _staged)],
+    "api:draft-check": post(RUNNER, _staged),
+    "api:draft-run": post(RUNNER, _staged),
+    "api:templates": both(SIGNED_IN),
+    "api:template": [
+        Rule(dict.fromkeys(("GET", "PATCH", "DELETE"), OWNER), _template),
+        Rule(
+            {"GET": MATES, "PATCH": OWNER, "DELETE": OWNER},
+            _team_template,
+            looking=TEAMMATE,
+        ),
+    ],
     "api:machines": get(SIGNED_IN),
     "api:hosts": get(OPERATORS, closed=403),
     "api:queue": get(SIGNED_IN),

@@ -182,7 +182,7 @@ def _storable(asked: FanOut) -> None:
         given = getattr(asked, name)
         if not isinstance(given, Mapping):
             faults.append(Fault(pointer, "type", "must be an object"))
-        elif said := _unfit(given):
+        elif said := unfit(given):
             faults.append(Fault(pointer, "text", said))
     faults += text_faults(asked)
     if not faults:
@@ -195,7 +195,7 @@ def _storable(asked: FanOut) -> None:
         raise Invalid(things_to_fix(faults), faults=faults)
 
 
-def _unfit(given: Json) -> str:
+def unfit(given: Json) -> str:
     """Why a database can't keep it, or "" where it can."""
     for text in _texts(given):
         if fault := text_fault(text):
