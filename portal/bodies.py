@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.template import loader
 
-from portal.api.problems import refusal
+from portal.api.problems import DOORS, refusal
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -67,7 +67,7 @@ class BodyLimit:
 
 async def _refuse(path: str, headers: dict[bytes, bytes], limit: int, send: Send) -> None:
     words = f"The request is longer than {limit // 2**20} MiB, which is the most taken here. Send less at once."
-    if path.startswith("/api/"):
+    if path.startswith(DOORS):
         kind, body = refusal(path, 413, "too_large", words)
     elif b"text/html" in headers.get(b"accept", b""):
         kind, body = "text/html; charset=utf-8", loader.get_template("413.html").render()

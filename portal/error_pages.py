@@ -9,6 +9,8 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template import loader
 
+from portal.api.problems import DOORS
+
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler400: 413 where a form is longer than is read, which happens before any view sees it; else 400."""
@@ -26,6 +28,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, status: int) -> str:
     """Nothing for the API, whose middleware says it as JSON: so that needs no template either."""
-    if request.path_info.startswith("/api/"):
+    if request.path_info.startswith(DOORS):
         return ""
     return loader.get_template(f"{status}.html").render({"request_id": request.META.get("REQUEST_ID", "")})

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import resolve
 
+from portal.api.problems import DOORS
 from portal.errors import PortalError
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -58,7 +59,7 @@ class SignInRequired:
 
     def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> HttpResponse | None:
         match = request.resolver_match or resolve(request.path_info)
-        if request.user.is_authenticated or match.url_name in OPEN_VIEWS or request.path_info.startswith("/api/"):
+        if request.user.is_authenticated or match.url_name in OPEN_VIEWS or request.path_info.startswith(DOORS):
             return None
         return redirect_to_login(request.get_full_path())
 

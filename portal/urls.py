@@ -15,6 +15,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     re_path(r"^api/+", include("jobs.jarvice.urls")),  # clients send /api//jarvice/... too
     path("api/", include("portal.api.urls")),
+    re_path(r"^v1/+", include("jobs.bytenite.urls")),
     path("", include("apps_catalog.urls")),
     path("", include("jobs.urls")),
 ]

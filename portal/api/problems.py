@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -21,7 +21,9 @@ from portal.errors import PortalError
 
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
+DOORS = ("/api/", "/v1/")  # addresses for programs: they answer for themselves who may enter, and never with a page
 JARVICE = re.compile(r"/api/+jarvice(?:/|\Z)")  # where errors are {"error": text}
+BYTENITE = re.compile(r"/v1(?:/|\Z)")
 AWAY = "The database does not answer just now. Try again in some seconds."
 
 
@@ -95,11 +97,20 @@ def refusal(path: str, status: int, code: str, detail: str) -> tuple[str, str]:
     """Media type and body of a refusal that no view gave, as the clients of that address read one."""
     if settings.JARVICE_API and JARVICE.match(path):
         return "application/json", json.dumps({"error": detail})
+    if BYTENITE.match(path):
+        return "application/json", bytenite_refusal(status, detail)
     return MEDIA_TYPE, json.dumps(problem(status, code, detail))
 
 
+def bytenite_refusal(status: int, message: str, request_id: str = "", details: Sequence[Mapping[str, str]] = ()) -> str:
+    """A refusal as clients of ByteNite read one: some the `message`, some `error`, some only the status."""
+    error = {"code": status, "message": HTTPStatus(status).phrase, "description": message}
+    body = {"ok": False, "requestId": request_id, "code": status, "message": message, "error": error}
+    return json.dumps({**body, "details": list(details)})
+
+
 class ApiProblems:
-    """Middleware: under /api/ an error that became a page (a bug, a refused host name, CSRF) is JSON all the same."""
+    """Middleware: at the addresses for programs an error that became a page (a bug, a refused host name, CSRF) is JSON all the same."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -107,7 +118,7 @@ class ApiProblems:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         is_page = response.status_code >= 400 and response.get("Content-Type", "").startswith("text/html")
-        if not (is_page and request.path_info.startswith("/api/")):
+        if not (is_page and request.path_info.startswith(DOORS)):
             return response
         status, code, detail = response.status_code, "refused", "The request was refused before it was read."
         if status >= 500:
