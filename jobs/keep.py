@@ -57,20 +57,25 @@ def purge_old_jobs() -> int:
     old = Job.objects.filter(~Exists(shared), purged_at=None, finished_at__lt=before).order_by("finished_at")
     jobs = list(old.select_for_update(skip_locked=True, no_key=True, of=("self",))[:BATCH])
     for job in jobs:
-        own = Result.objects.filter(job=job, task__taken_from=None)  # the others are of the job it was retried from
-        names = [n for n in own.values_list("stored", flat=True) if n]
-        attempts = Attempt.objects.filter(task__job=job)
-        names += [n for n in attempts.values_list("log_file", flat=True) if n]
-        for name in names:
-            default_storage.delete(name)
-        if job.in_stages:
-            _remove_folders(job)
-        Result.objects.filter(job=job).delete()
-        LogChunk.objects.filter(attempt__in=attempts).delete()
-        attempts.update(log_state=Attempt.LogState.GONE, log_file="", log_bytes=0, log_cut_bytes=0)
-        ApiToken.objects.filter(job_number=job.pk).delete()  # revoked when it ended
-        Job.objects.filter(pk=job.pk).update(purged_at=Now())
+        purge(job)
     return len(jobs)
+
+
+def purge(job: Job) -> None:
+    """Remove the log, chunks and results of a job that has ended and is locked; its row stays, and says so."""
+    own = Result.objects.filter(job=job, task__taken_from=None)  # the others are of the job it was retried from
+    names = [n for n in own.values_list("stored", flat=True) if n]
+    attempts = Attempt.objects.filter(task__job=job)
+    names += [n for n in attempts.values_list("log_file", flat=True) if n]
+    for name in names:
+        default_storage.delete(name)
+    if job.in_stages:
+        _remove_folders(job)
+    Result.objects.filter(job=job).delete()
+    LogChunk.objects.filter(attempt__in=attempts).delete()
+    attempts.update(log_state=Attempt.LogState.GONE, log_file="", log_bytes=0, log_cut_bytes=0)
+    ApiToken.objects.filter(job_number=job.pk).delete()  # revoked when it ended
+    Job.objects.filter(pk=job.pk).update(purged_at=Now())
 
 
 def _remove_folders(job: Job) -> None:

@@ -58,6 +58,19 @@ class Event:
         return f"{head}event: {self.name}\ndata: {self.data}\n\n".encode()
 
 
+@dataclass(frozen=True)
+class Form:
+    """How a stream is written: what it opens with, what says that it still lives, and an event."""
+
+    media_type: str
+    opening: bytes
+    heartbeat: bytes
+    encode: Callable[[Event], bytes]
+
+
+SERVER_SENT = Form("text/event-stream; charset=utf-8", b"retry: 2000\n\n", b": still here\n\n", Event.encode)
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a source gets: who asks, for what, from where on; `read` runs a function of the database's in a thread."""
@@ -70,6 +83,31 @@ class Asked:
     read: Callable[..., Awaitable[Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    status: int
+    code: str
+    message: str
+
+
+def plain_problem(refusal: Refusal) -> tuple[str, bytes]:
+    """A refusal as problem+json: its media type and body."""
+    return MEDIA_TYPE, json.dumps(problem(refusal.status, refusal.code, refusal.message)).encode()
+
+
+@dataclass(frozen=True)
+class Door:
+    """Who is behind a request, how refusals are written, and how events are; other doors than ours have their own ways.
+
+    `yields`: a client that asks for JSON alone is left to Django's view of the same address.
+    """
+
+    who: Callable[[Mapping[str, str]], User | Refusal]
+    form: Callable[[Mapping[str, str]], Form] = lambda headers: SERVER_SENT
+    refuse: Callable[[Refusal], tuple[str, bytes]] = plain_problem
+    yields: bool = True
+
+
 @dataclass(frozen=True)
 class Route:
     """An address of a stream. `authorize` gives what the person may watch, or None: then it looks as if nothing were there."""
@@ -79,17 +117,11 @@ class Route:
     authorize: Callable[[User, re.Match[str]], Any]
     topic: Callable[[re.Match[str]], str]
     source: Callable[[Asked], AsyncGenerator[Event, None]]
+    door: Door = field(default_factory=lambda: OWN)
     pattern: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pattern", re.compile(self.path))
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    status: int
-    code: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +154,13 @@ def who(headers: Mapping[str, str]) -> User | Refusal:
     return user if isinstance(user, User) else STRANGER
 
 
+OWN = Door(who)
+
+
 def admit(route: Route, match: re.Match[str], headers: Mapping[str, str]) -> Admitted | Refusal:
     """Whether this client may have this stream now. Runs in a thread."""
     try:
-        user = who(headers)
+        user = route.door.who(headers)
     except (OperationalError, InterfaceError):
         return AWAY
     if isinstance(user, Refusal):
@@ -151,7 +186,7 @@ class Streams:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         accepts = headers.get("accept", "")
-        if "application/json" in accepts and "text/event-stream" not in accepts:
+        if found[0].door.yields and "application/json" in accepts and "text/event-stream" not in accepts:
             await self.otherwise(scope, receive, send)  # the same address as a plain list, where Django has one
             return
         await self._answer(found, scope, headers, receive, send)
@@ -168,7 +203,7 @@ class Streams:
         route, match = found
         verdict = await self._verdict(scope, route, match, headers)
         if isinstance(verdict, Refusal):
-            await _refuse(verdict, send)
+            await _refuse(verdict, route.door, send)
             return
         last_event_id = headers.get("last-event-id", "")[:100]
         if last_event_id == END:
@@ -180,9 +215,10 @@ class Streams:
             with self.listener.watching(route.topic(match)) as watch:
                 query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
                 asked = Asked(verdict.user, verdict.subject, query, last_event_id, watch, self._patiently)
-                await _head(send, 200, "text/event-stream; charset=utf-8")
-                await send(_body(b"retry: 2000\n\n"))
-                await self._pump(route, match, headers, asked, receive, send)
+                form = route.door.form(headers)
+                await _head(send, 200, form.media_type)
+                await send(_body(form.opening))
+                await self._pump(route, match, headers, asked, form, receive, send)
         finally:
             self.open -= 1
 
@@ -204,6 +240,7 @@ class Streams:
         match: re.Match[str],
         headers: Mapping[str, str],
         asked: Asked,
+        form: Form,
         receive: Receive,
         send: Send,
     ) -> None:
@@ -225,12 +262,12 @@ class Streams:
                             break
                         check_at = time.monotonic() + RECHECK_S
                     if not following.done():
-                        await send(_body(b": still here\n\n"))
+                        await send(_body(form.heartbeat))
                         continue
                     event, following = following.result(), None
                     if event is None:
                         break
-                    await send(_body(event.encode()))
+                    await send(_body(form.encode(event)))
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             except OSError:
                 return  # the client went away while we wrote
@@ -295,12 +332,12 @@ async def _head(send: Send, status: int, media_type: str = "", extra: Mapping[st
     await send({"type": "http.response.start", "status": status, "headers": pairs})
 
 
-async def _refuse(refusal: Refusal, send: Send) -> None:
-    body = json.dumps(problem(refusal.status, refusal.code, refusal.message)).encode()
+async def _refuse(refusal: Refusal, door: Door, send: Send) -> None:
+    media_type, body = door.refuse(refusal)
     extra = {"Content-Length": str(len(body))}
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         extra["WWW-Authenticate"] = 'Bearer realm="slipway"'
     if refusal.status == HTTPStatus.METHOD_NOT_ALLOWED:
         extra["Allow"] = "GET"
-    await _head(send, refusal.status, MEDIA_TYPE, extra)
+    await _head(send, refusal.status, media_type, extra)
     await send({"type": "http.response.body", "body": body})

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from apps_catalog.launch.spec import Fault, Json
-from jobs import keep, services, sources, upload_addresses, uploads
+from jobs import services, sources, upload_addresses, uploads
 from jobs.bytenite import data_sources
 from jobs.bytenite.answers import Act, Endpoint, ok
 from jobs.bytenite.calls import Call, Caller, malformed, plain, snake
@@ -191,7 +191,7 @@ def delete(call: Call, who: Caller) -> dict[str, Any]:
     if job.state == JobState.DRAFT:
         fan_out.delete_draft(job=job, actor=who.user)
     else:
-        keep.discard(job=job, actor=who.user)
+        services.discard(job=job, actor=who.user)
     return ok(call.request, f"Job {job.number} is deleted.")
 
 

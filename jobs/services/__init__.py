@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.services import fan_out
-from jobs.services.acting import cancel, pause, rerun, resume, share
+from jobs.services.acting import cancel, discard, pause, rerun, resume, share
 from jobs.services.rights import may_change
 from jobs.services.submitting import Preview, Submitted, preview, submit
 
@@ -11,6 +11,7 @@ __all__ = [
     "Preview",
     "Submitted",
     "cancel",
+    "discard",
     "fan_out",
     "may_change",
     "pause",

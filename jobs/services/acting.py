@@ -6,9 +6,9 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from apps_catalog.launch.spec import Submission
-from jobs import stages
+from jobs import keep, stages
 from jobs.events import record
-from jobs.models import Job
+from jobs.models import BucketFile, Job
 from jobs.services import fan_out
 from jobs.services.rights import may_change
 from jobs.services.submitting import submit
@@ -123,3 +123,23 @@ def _demand_running(job: Job, actor: User) -> None:
 def _demand(job: Job, actor: User) -> None:
     if not may_change(job, actor):
         raise Forbidden("Only the owner of a job and operators may change it.")
+
+
+def discard(*, job: Job, actor: User) -> None:
+    """Remove what a job that has ended left, before its time. Its row stays, and says that it is gone.
+
+    Raises Forbidden; Conflict where it has not ended, or where a retry of it still needs the files.
+    """
+    _demand(job, actor)
+    with transaction.atomic():
+        locked = Job.objects.select_for_update(no_key=True, of=("self",)).get(pk=job.pk)
+        if not locked.terminal:
+            raise Conflict(f"Job {job.number} has not ended yet. Cancel it first, or wait.", code="not_ended")
+        heirs = Job.objects.filter(retry_of=locked, in_stages=True, purged_at=None)
+        if heirs.exists():
+            said = f"Job {heirs[0].number} took over results of job {job.number}. Delete that one first."
+            raise Conflict(said, code="taken_over")
+        if locked.purged_at is None:
+            keep.purge(locked)
+            BucketFile.objects.filter(job=locked).update(expires_at=Now())
+            audit("job.discard", actor=actor, target=str(job.number))
