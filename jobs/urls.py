@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from jobs.views import curation, files, hosts, job, job_output, jobs, launch, schemas, uploads, vaults
+from jobs.views import curation, ends, files, hosts, job, job_output, jobs, launch, schemas, uploads, vaults
 
 app_name = "jobs"
 urlpatterns: list[URLPattern] = [
@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern] = [
     *vaults.urls,
     *files.urls,
     *uploads.urls,
+    *ends.urls,
     *hosts.urls,
     *curation.urls,
     *schemas.urls,
