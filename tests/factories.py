@@ -90,7 +90,9 @@ def make_version(app: App | None = None, *, definition: dict[str, Any] | None = 
         "image_state": Version.ImageState.FOUND,
         "published_at": timezone.now(),
     }
-    version = Version.objects.create(app=app, definition=text, digest=Version.digest_of(text), **fields | over)
+    version = Version.objects.create(
+        app=app, definition=text, digest=Version.digest_of(text, over.get("schema_text", "")), **fields | over
+    )
     if version.state == Version.State.PUBLISHED:
         app.default_version, app.published = version, True
         app.save()

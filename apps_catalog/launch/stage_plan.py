@@ -26,8 +26,6 @@ MISSING: Final = f"{BASE}/missing_chunks.json"
 SHARED_CACHE: Final = "/cache/shared"
 USER_CACHE: Final = "/cache/user"
 START: Final = "/opt/slipway/start.py"
-# Linux gives a program no variable of more than 128 KiB.
-PARAMS_BYTES_MAX: Final = 120_000
 
 VARIABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "partition": {"SOURCE_DIR": SOURCE, "CHUNKS_DIR": CHUNKS},

@@ -12,7 +12,7 @@ from apps_catalog.launch.document import text_fault
 from apps_catalog.launch.positions import join
 from apps_catalog.launch.requirements import Offer, cheapest, satisfies, why_none, why_not
 from apps_catalog.launch.spec import Fault, Identity, Json, LaunchSpec, Requirements, RunPlan, Site, VaultMount
-from apps_catalog.launch.stage_plan import PARAMS_BYTES_MAX, params_text, stage_plan
+from apps_catalog.launch.stage_plan import stage_plan
 from apps_catalog.models import App, Version
 from apps_catalog.services import not_launchable, spec_of
 from jobs import fan_config, inputs, stage_secrets
@@ -129,9 +129,6 @@ def _stage(
     values = values_of(spec, asked.section(stage), f"/params/{SECTIONS[stage]}")
     if isinstance(values, list):
         faults, values = [*faults, *values], {}
-    elif len(params_text(values).encode("utf-8", "replace")) > PARAMS_BYTES_MAX:
-        said = f"are too large together: a program can be given {PARAMS_BYTES_MAX:,} bytes of them. Put data into the source."
-        faults.append(Fault(f"/params/{SECTIONS[stage]}", "too-long", said))
     machine, wrong = _machine(spec.requirements or Requirements(), spec.name, stage, name, machines)
     faults += wrong
     if machine is None or faults:
