@@ -6,6 +6,7 @@ from django.urls import URLPattern
 
 from jobs.views import (
     curation,
+    ends,
     files,
     hosts,
     job,
@@ -30,6 +31,7 @@ urlpatterns: list[URLPattern] = [
     *vaults.urls,
     *files.urls,
     *uploads.urls,
+    *ends.urls,
     *hosts.urls,
     *curation.urls,
     *schemas.urls,

@@ -19,7 +19,9 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # Where files arrive. Elsewhere a form or a definition is enough; room is left for a view to refuse in its own words.
-FILES = re.compile(r"/(files/[^/]+/upload/|uploads/|apps/[^/]+/launch/|api/v1/uploads|api/v1/vaults/[^/]+/files/.+)")
+FILES = re.compile(
+    r"/(files/[^/]+/upload/|uploads/|uploads/to/[^/]+|apps/[^/]+/launch/|api/v1/uploads|api/v1/vaults/[^/]+/files/.+)"
+)
 TIMES_THE_BODY_LIMIT = 16
 FORM_AROUND_FILES = 2**20
 

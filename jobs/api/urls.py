@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from jobs.api import drafts, files, jobs, machines, output, tasks, templates
+from jobs.api import drafts, ends, files, jobs, machines, output, tasks, templates
 
 urlpatterns = [
     path("apps/<slug:slug>/validate", jobs.Validate.as_view(), name="validate"),
@@ -41,6 +41,9 @@ urlpatterns = [
     path("vaults/<str:name>/default", files.VaultDefault.as_view(), name="vault-default"),
     path("vaults/<str:name>/files", files.VaultFolder.as_view(), name="vault-folder"),
     path("vaults/<str:name>/files/<path:path>", files.VaultFiles.as_view(), name="vault-files"),
+    path("sources/test", ends.EndTest.as_view(), name="sources-test"),
+    path("sources/list", ends.EndList.as_view(), name="sources-list"),
+    path("uploads/addresses", ends.UploadAddresses.as_view(), name="upload-addresses"),
     path("uploads", files.Uploads.as_view(), name="uploads"),
     path("uploads/<uuid:pk>", files.UploadView.as_view(), name="upload"),
 ]
