@@ -21,6 +21,7 @@ from apps_catalog.launch.spec import RunPlan
 from apps_catalog.launch.stage_plan import BASE, CHUNK, INPUTS, MISSING, WRITTEN
 from jobs import bundles, caches, chunks, collect, gathering, identity, putting_back, sources, stage_secrets, staging
 from jobs.care import Care, Leaving, Stopped, rest
+from jobs.events import record
 from jobs.folders import Folder, Given, give, host_root
 from jobs.models import Attempt, Job, JobStage, Task
 from jobs.outcomes import Chunk, Outcome
@@ -28,6 +29,7 @@ from jobs.sources import Passage
 from jobs.sources.bypass import NoSource
 from jobs.sources.passage import DELIVER, FETCH
 from jobs.states import FailureClass, Stage
+from jobs.ten_steps import DELIVERING
 from portal.errors import PortalError
 
 AWAY = 503  # of a PortalError: trying again can help
@@ -305,6 +307,7 @@ class Assemble(StageWork):
             return dataclasses.replace(outcome, failure=FailureClass.USER, reason=said, lasting=True)
         if destination.trivial:
             return outcome
+        record(self.job.number, DELIVERING, "The results are on their way to their destination.")
         passage = Passage.of(care, self.row, DELIVER)
         files = list(files)  # the rows behind it are read before the connection is given back
         rest()

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from jobs.views import curation, ends, files, hosts, job, job_output, jobs, launch, schemas, uploads, vaults
+from jobs.views import (
+    curation,
+    ends,
+    files,
+    hosts,
+    job,
+    job_copies,
+    job_output,
+    jobs,
+    launch,
+    schemas,
+    tasks,
+    uploads,
+    vaults,
+)
 
 app_name = "jobs"
 urlpatterns: list[URLPattern] = [
     *jobs.urls,
     *job.urls,
+    *job_copies.urls,
     *job_output.urls,
+    *tasks.urls,
     *launch.urls,
     *vaults.urls,
     *files.urls,

@@ -8,9 +8,10 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from apps_catalog.launch.document import Document, read_document, text_fault
+from apps_catalog.launch.document import text_fault
 from apps_catalog.launch.positions import join
 from apps_catalog.launch.spec import Fault, Json
+from apps_catalog.launch.template_file import read_template
 from apps_catalog.models import App, Version
 from jobs import fan_config
 from jobs.models import PASSTHROUGH, JobTemplate
@@ -136,14 +137,25 @@ def _save(template: JobTemplate, actor: User, act: str) -> JobTemplate:
     return template
 
 
-def template_in_bundle(version: Version) -> dict[str, Json]:
-    """What a bundle's own template.json says, as parts of a template; {} where it brings none that can be read."""
-    if version.app.kind != App.Kind.BYTENITE or version.app.role != App.Role.APP or not version.template_text:
-        return {}
-    read = read_document(version.template_text)
-    if not isinstance(read, Document) or not isinstance(read.value, dict):
-        return {}
-    return parts_of(read.value) | {"app": tags.tag_of(version)}
+def template_in_bundle(version: Version) -> JobTemplate | None:
+    """What a bundle's own template.json offers, as a template that is not stored; None where it brings none."""
+    if version.app.role != App.Role.APP or not version.template_text:
+        return None
+    found = read_template(version.template_text).template
+    if found is None:
+        return None
+    return JobTemplate(
+        slug=found.id or version.app.slug,
+        name=found.name,
+        description=found.description,
+        app=tags.tag_of(version),
+        partitioner=found.partitioner or PASSTHROUGH,
+        assembler=found.assembler or PASSTHROUGH,
+        parameters=dict(found.params),
+        source=dict(found.source),
+        destination=dict(found.destination),
+        config=dict(found.config),
+    )
 
 
 BODY_KEYS: Mapping[str, str] = {

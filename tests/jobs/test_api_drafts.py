@@ -21,7 +21,7 @@ SCHEMA = {"type": "object", "properties": {"width": {"type": "integer", "minimum
 @pytest.fixture(autouse=True)
 def bundles() -> None:
     make_machine("n1", cores=4, ram_mib=8192)
-    make_bundle("app", name="tiles", _schema=SCHEMA)
+    make_bundle("app", name="tiles", schema=SCHEMA)
     make_bundle("partitioner", name="cutter")
     make_bundle("assembler", name="stitch")
 
@@ -86,13 +86,13 @@ def test_a_template_gives_what_is_left_out(as_owner: Client, owner: User) -> Non
     [
         ({}, "/app", "Name an app"),
         ({"app": "tilse"}, "/app", "Did you mean 'tiles'?"),
-        ({"app": "tiles@9"}, "/app", "no version 9"),
-        ({"app": "tiles@1.7"}, "/app", "no version 1.7"),
-        ({"app": "tiles@99999999999"}, "/app", "is not a tag"),
-        ({"app": "passthrough"}, "/app", "There is no app"),
-        ({"app": "ti les"}, "/app", "is not a tag"),
-        ({"app": "cutter"}, "/app", "There is no app 'cutter'"),
-        ({"app": "tiles", "assembler": "cutter"}, "/assembler", "There is no assembler 'cutter'"),
+        ({"app": "tiles@9"}, "/app", "No version that tiles@9 means is active"),
+        ({"app": "tiles@1.7"}, "/app", "There is no version tiles@1.7"),
+        ({"app": "tiles@99999999999"}, "/app", "is no tag"),
+        ({"app": "passthrough"}, "/app", "There is no ByteNite app"),
+        ({"app": "ti les"}, "/app", "is no tag"),
+        ({"app": "cutter"}, "/app", "'cutter' is a partitioner"),
+        ({"app": "tiles", "assembler": "cutter"}, "/assembler", "'cutter' is a partitioner"),
         ({"template": "nope"}, "/template", "There is no template 'nope'"),
         ({"app": "tiles", "team": "nope"}, "/team", "You are in no team"),
         ({"app": "tiles", "params": []}, "/params", "dictionary"),
@@ -111,7 +111,10 @@ def test_what_can_not_be_drafted_is_said_at_its_place(
 
 def test_a_template_whose_app_is_gone_says_which(as_owner: Client, owner: User) -> None:
     make_template(owner, slug="old", app="gone")
-    assert "app: There is no app 'gone'" in faults(send(as_owner, "post", "drafts", {"template": "old"}))["/template"]
+    assert (
+        "app: There is no ByteNite app or engine 'gone'"
+        in faults(send(as_owner, "post", "drafts", {"template": "old"}))["/template"]
+    )
     assert made(as_owner, template="old", app="tiles")["app"] == "tiles@1.0"
 
 

@@ -51,8 +51,8 @@ def test_a_template_comes_back_as_it_was_sent(as_owner: Client) -> None:
     [
         ({"id": "a b"}, "/id", "letters, digits"),
         ({"id": "x" * 65}, "/id", "64"),
-        ({"app": "nope"}, "/app", "There is no app 'nope'"),
-        ({"partitioner": "tiles"}, "/partitioner", "There is no partitioner 'tiles'"),
+        ({"app": "nope"}, "/app", "There is no ByteNite app or engine 'nope'"),
+        ({"partitioner": "tiles"}, "/partitioner", "'tiles' is an app"),
         ({"params": {"apps": {}}}, "/params/apps", "none of"),
         ({"params": {"app": 3}}, "/params/app", "must be an object"),
         ({"params": {"assembler": {"x": 1}}}, "/params/assembler", "passthrough"),
