@@ -23,6 +23,7 @@ from django.utils import timezone
 from apps_catalog.launch.parameters.files import in_bytes
 from jobs import identity, mounts, store
 from jobs.models import Upload
+from portal.disk import disk_faults
 from portal.errors import Conflict, Invalid, NotFound, TooLarge
 from portal.people.models import User
 
@@ -95,7 +96,7 @@ def go_on(upload: Upload, chunks: Iterable[bytes], *, start: int, total: int | N
         raise TooLarge(f"The file has {in_bytes(said)}; at most {in_bytes(limit)} are allowed here.")
     place = path_of(upload)
     place.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    with store.disk_faults(), place.open("ab") as file:
+    with disk_faults(), place.open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

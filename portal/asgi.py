@@ -10,8 +10,8 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 django = get_asgi_application()
 
-from jobs.events import CHANNEL  # noqa: E402  models load once Django is set up
 from jobs.bytenite.events import ROUTES as BYTENITE_ROUTES  # noqa: E402
+from jobs.events import CHANNEL  # noqa: E402  models load once Django is set up
 from jobs.streams import ROUTES  # noqa: E402
 from portal.bodies import BodyLimit  # noqa: E402
 from portal.logs import scrub_servers  # noqa: E402

@@ -103,7 +103,7 @@ class Door:
     """
 
     who: Callable[[Mapping[str, str]], User | Refusal]
-    form: Callable[[Mapping[str, str]], Form] = lambda headers: SERVER_SENT
+    form: Callable[[Mapping[str, str]], Form]
     refuse: Callable[[Refusal], tuple[str, bytes]] = plain_problem
     yields: bool = True
 
@@ -117,7 +117,7 @@ class Route:
     authorize: Callable[[User, re.Match[str]], Any]
     topic: Callable[[re.Match[str]], str]
     source: Callable[[Asked], AsyncGenerator[Event, None]]
-    door: Door = field(default_factory=lambda: OWN)
+    door: Door | None = None  # ours
     pattern: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -154,13 +154,13 @@ def who(headers: Mapping[str, str]) -> User | Refusal:
     return user if isinstance(user, User) else STRANGER
 
 
-OWN = Door(who)
+OWN = Door(who, lambda _headers: SERVER_SENT)
 
 
 def admit(route: Route, match: re.Match[str], headers: Mapping[str, str]) -> Admitted | Refusal:
     """Whether this client may have this stream now. Runs in a thread."""
     try:
-        user = route.door.who(headers)
+        user = (route.door or OWN).who(headers)
     except (OperationalError, InterfaceError):
         return AWAY
     if isinstance(user, Refusal):
@@ -186,7 +186,7 @@ class Streams:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         accepts = headers.get("accept", "")
-        if found[0].door.yields and "application/json" in accepts and "text/event-stream" not in accepts:
+        if (found[0].door or OWN).yields and "application/json" in accepts and "text/event-stream" not in accepts:
             await self.otherwise(scope, receive, send)  # the same address as a plain list, where Django has one
             return
         await self._answer(found, scope, headers, receive, send)
@@ -203,7 +203,7 @@ class Streams:
         route, match = found
         verdict = await self._verdict(scope, route, match, headers)
         if isinstance(verdict, Refusal):
-            await _refuse(verdict, route.door, send)
+            await _refuse(verdict, route.door or OWN, send)
             return
         last_event_id = headers.get("last-event-id", "")[:100]
         if last_event_id == END:
@@ -215,7 +215,7 @@ class Streams:
             with self.listener.watching(route.topic(match)) as watch:
                 query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
                 asked = Asked(verdict.user, verdict.subject, query, last_event_id, watch, self._patiently)
-                form = route.door.form(headers)
+                form = (route.door or OWN).form(headers)
                 await _head(send, 200, form.media_type)
                 await send(_body(form.opening))
                 await self._pump(route, match, headers, asked, form, receive, send)

@@ -15,7 +15,6 @@ from portal.people import secrets, tokens
 from portal.people.models import ApiToken, Secret
 
 
-
 def access_token(call: Call) -> dict[str, Any]:
     access = exchange(call.request, call.text("api_key", required=True))
     return {"token": access.token, "expiresIn": LASTS_S, "scope": " ".join(access.scopes)}
@@ -54,7 +53,7 @@ def list_secrets(call: Call, who: Caller) -> dict[str, Any]:
 def save_secret(call: Call, who: Caller) -> dict[str, Any]:
     """`{"secret": {"id", "secretType", "accessKey"}, "secretKey"}`: a pair of keys, or without accessKey one value."""
     given = plain(call.fields.get("secret"), "secret")
-    name = given.get("id") or given.get("name")
+    name = str(given.get("id") or given.get("name") or "")
     value, access = call.fields.get("secret_key"), given.get("access_key")
     if given.get("expires_at") and not (isinstance(given["expires_at"], str) and parse_datetime(given["expires_at"])):
         raise malformed("'secret.expiresAt' must be a time, such as 2027-01-31T12:00:00Z.")
@@ -62,9 +61,7 @@ def save_secret(call: Call, who: Caller) -> dict[str, Any]:
         parts, kind = {"access_key": access, "secret_key": value}, Secret.Kind.KEYS
     else:
         parts, kind = {"value": value}, Secret.Kind.VALUE
-    secrets.set_secret(
-        name=name, kind=kind, parts=parts, user=who.user, actor=who.user, request=call.request
-    )
+    secrets.set_secret(name=name, kind=kind, parts=parts, user=who.user, actor=who.user, request=call.request)
     return ok(call.request, f"The secret '{name}' is kept.")
 
 

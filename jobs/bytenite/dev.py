@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from apps_catalog.models import App, Version
-from apps_catalog.services import bundles, publishing, spec_of
+from apps_catalog.services import publishing, spec_of
 from apps_catalog.services.bundles import from_archive, import_bundle
 from apps_catalog.services.tags import resolve_tag
 from jobs.bytenite import data_sources
@@ -123,7 +123,10 @@ class Bundles:
 
     def status(self, call: Call, who: Caller) -> dict[str, Any]:
         version = self._find(call, who)
-        return {"status": STATUS.get(Version.State(version.state), "inactive"), "tag": f"{version.app.slug}@{version.label}"}
+        return {
+            "status": STATUS.get(Version.State(version.state), "inactive"),
+            "tag": f"{version.app.slug}@{version.label}",
+        }
 
     def activate(self, call: Call, who: Caller) -> dict[str, Any]:
         version = self._find(call, who)
@@ -159,14 +162,12 @@ class Bundles:
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
         root, tag = f"{self.noun}s", f"{self.noun}s/(?P<tag>[^/]+)"
-        change = {method: "curate" for method in ("POST", "PUT", "PATCH")}
+        change = dict.fromkeys(("POST", "PUT", "PATCH"), "curate")
         return (
             Endpoint(root, root, {"GET": Act(self.listed), "POST": Act(self.push, "curate", limit=body_limit)}),
             Endpoint(tag, self.noun, {"GET": Act(self.read)}),
             Endpoint(f"{tag}/status", f"{self.noun}-status", {"GET": Act(self.status)}),
-            Endpoint(
-                f"{tag}/activate", f"{self.noun}-activate", {m: Act(self.activate, s) for m, s in change.items()}
-            ),
+            Endpoint(f"{tag}/activate", f"{self.noun}-activate", {m: Act(self.activate, s) for m, s in change.items()}),
             Endpoint(
                 f"{tag}/deactivate", f"{self.noun}-deactivate", {m: Act(self.deactivate, s) for m, s in change.items()}
             ),

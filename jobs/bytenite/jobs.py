@@ -42,7 +42,8 @@ def create(call: Call, who: Caller) -> dict[str, Any]:
     """A draft of a template; with `jobId`, that draft of one's own is made anew."""
     template = find_template(who.user, call.text("template_id", required=True))
     given = _parts(call, who.user)
-    versions, faults = {}, []
+    versions: dict[str, Any] = {}
+    faults: list[Fault] = []
     for section in SECTIONS.values():
         found = tags.find_version(who.user, getattr(template, section), section)
         if isinstance(found, Fault):

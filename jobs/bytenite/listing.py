@@ -16,7 +16,13 @@ from jobs.models import Attempt, Job, JobTemplate
 from jobs.states import JOB_ACTIVE, JobState, TaskState
 from jobs.ten_steps import TenStep, ten_steps
 
-ORDERS = {"created_at": "number", "id": "number", "name": "label", "started_at": "started_at", "ended_at": "finished_at"}
+ORDERS = {
+    "created_at": "number",
+    "id": "number",
+    "name": "label",
+    "started_at": "started_at",
+    "ended_at": "finished_at",
+}
 TASKS_MAX = 1000
 # States that a column tells. The others are steps of a job that is under way, and are looked for among those alone.
 PLAIN: Mapping[str, Q] = {
@@ -122,7 +128,9 @@ def running_tasks(call: Call, who: Caller) -> dict[str, Any]:
     ids = [*call.words("job_ids"), *([call.text("job_id")] if call.text("job_id") else [])]
     if ids:
         rows = rows.filter(task__job__in=[int(one) for one in ids if one.isdecimal() and len(one) <= 18])
-    rows = rows.filter(ended_at=None).select_related("task", "host").order_by("task__job_id", "task__stage", "task__index")
+    rows = (
+        rows.filter(ended_at=None).select_related("task", "host").order_by("task__job_id", "task__stage", "task__index")
+    )
     tasks = [
         {
             "id": f"{attempt.task.job_id}-{attempt.task.stage}-{attempt.task.index}",

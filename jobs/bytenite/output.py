@@ -27,7 +27,10 @@ def results(call: Call, who: Caller) -> dict[str, Any]:
         state = state_of(job, ten_steps(job, stages_of(job)))
         why = f" {job.reason}" if job.reason and job.terminal else ""
         raise Conflict(f"Job {job.number} is not complete: its state is {state}.{why}", code="not_complete")
-    found = [{"name": link.name, "link": link.url, "size": link.size, "expiresAt": when(link.expires_at)} for link in links.of_job(job)]
+    found = [
+        {"name": link.name, "link": link.url, "size": link.size, "expiresAt": when(link.expires_at)}
+        for link in links.of_job(job)
+    ]
     return {"results": found}
 
 
@@ -41,8 +44,7 @@ def logs(call: Call, who: Caller) -> dict[str, Any]:
     levels = frozenset(_level(word) for word in call.words("levels"))
     tasks = {_index(word, job) for word in call.words("task_ids")}
     found: dict[str, Any] = {}
-    for service in SERVICES:
-        stage = SERVICES[service]
+    for service, stage in SERVICES.items():
         lines = _lines(job, stage, levels, tasks) if service in services else {}
         if stage == Stage.RUN:
             found[service] = {f"{job.number}-{stage}-{index}": {"logs": told} for index, told in lines.items()}

@@ -18,7 +18,7 @@ from jobs.gathering import link_or_copy
 from jobs.models import BucketFile
 from jobs.sources.base import Fields, Files, Kind
 from jobs.sources.passage import Passage
-from jobs.store import disk_faults
+from portal.disk import disk_faults
 from portal.errors import NotFound
 from portal.people.models import User
 

@@ -13,7 +13,7 @@ from jobs.models import Upload
 from jobs.sources.base import SHOWN_NAMES, Fields, Kind, Refused, Seen
 from jobs.sources.names import Names
 from jobs.sources.passage import Passage
-from jobs.store import disk_faults
+from portal.disk import disk_faults
 from portal.errors import NotFound
 from portal.people.models import User
 

@@ -17,7 +17,7 @@ from apps_catalog.launch.parameters.files import in_bytes
 from jobs.care import Care, Leaving, Stopped, counted, rest
 from jobs.events import notify
 from jobs.models import JobStage
-from jobs.store import disk_faults
+from portal.disk import disk_faults
 from portal.errors import PortalError, TooLarge
 
 PIECE_BYTES = 2**20
