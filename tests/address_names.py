@@ -31,7 +31,7 @@ def send(client: Client, verb: str, address: str, **headers: str) -> Any:
     """A request with an empty body of the kind that the address takes."""
     if verb in ("GET", "HEAD"):
         return client.generic(verb, address, headers=headers)
-    kind = "application/json" if address.startswith("/api/") else "application/x-www-form-urlencoded"
+    kind = "application/json" if address.startswith(("/api/", "/v1/")) else "application/x-www-form-urlencoded"
     if "/files/" in address and address.startswith("/api/"):
         kind = "application/octet-stream"
     return client.generic(

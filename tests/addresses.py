@@ -144,6 +144,14 @@ def _run(arguments: Arguments) -> Arguments:
     return lambda world: {**arguments(world), "stage": "run", "index": 0}
 
 
+def _bytenite_job(world: World) -> dict[str, Any]:
+    return {"job": world.staged.number}
+
+
+def _bundle_tag(world: World) -> dict[str, Any]:
+    return {"tag": "matrix-bundle"}
+
+
 def get(who: frozenset[str], arguments: Arguments = lambda world: {}, **more: Any) -> list[Rule]:
     return [Rule({"GET": who}, arguments, **more)]
 
@@ -229,6 +237,49 @@ EXPECTED: dict[str, list[Rule]] = {
     "api:uploads": both(SIGNED_IN),
     "api:upload": get(OWNER, _upload),
     # The JARVICE door: a key of its own, never a cookie
+    # The door of ByteNite
+    "bytenite:access-token": post(EVERYBODY),
+    "bytenite:signout": post(SIGNED_IN),
+    "bytenite:user": get(SIGNED_IN),
+    "bytenite:secrets": both(SIGNED_IN),
+    "bytenite:secret": [Rule({"DELETE": NOBODY}, lambda world: {"kind": "s3", "name": "none"})],
+    "bytenite:api-keys": get(SIGNED_IN),
+    "bytenite:api-key-revoke": post(OWNER, lambda world: {"key": world.token.pk}),
+    "bytenite:info": get(SIGNED_IN),
+    "bytenite:jobs": both(SIGNED_IN),
+    "bytenite:jobs-filter": post(SIGNED_IN),
+    "bytenite:jobs-running": post(SIGNED_IN),
+    "bytenite:jobs-templates": get(SIGNED_IN),
+    "bytenite:job": [Rule({"GET": RUNNER, "DELETE": RUNNER}, _bytenite_job)],
+    "bytenite:job-results": get(RUNNER, _bytenite_job),
+    **{
+        f"bytenite:job-{call}{spelling}": [Rule(dict.fromkeys(("PATCH", "POST"), RUNNER), _bytenite_job)]
+        for call in ("datasource", "params", "name", "config", "uploadcompleted")
+        for spelling in ("", "-early")
+    },
+    **{
+        f"bytenite:job-{call}{spelling}": post(RUNNER, _bytenite_job)
+        for call in ("run", "abort")
+        for spelling in ("", "-early")
+    },
+    "bytenite:datasource-test": post(SIGNED_IN),
+    "bytenite:logs": post(SIGNED_IN),
+    "bytenite:events": get(SIGNED_IN),
+    "bytenite:templates": both(SIGNED_IN),
+    "bytenite:template": [Rule({"GET": OWNER, "DELETE": OWNER}, lambda world: {"id": world.template.slug})],
+    **{
+        f"bytenite:{noun}s": [Rule({"GET": SIGNED_IN}), Rule({"POST": CURATORS}, closed=403)]
+        for noun in ("app", "engine")
+    },
+    **{f"bytenite:app{call}": get(CREW, _bundle_tag) for call in ("", "-status", "-download")},
+    **{
+        f"bytenite:app-{call}": [Rule(dict.fromkeys(("POST", "PUT", "PATCH"), CURATORS), _bundle_tag, closed=403)]
+        for call in ("activate", "deactivate")
+    },
+    **{f"bytenite:engine{call}": [Rule({}, _bundle_tag)] for call in ("", "-status", "-download")},  # it is an app
+    **{f"bytenite:engine-{call}": [Rule({}, _bundle_tag, closed=403)] for call in ("activate", "deactivate")},
+    "bytenite:bundle-file": [Rule({}, lambda world: {"token": "forged"})],
+    "bytenite:unknown": [Rule({})],
     "jarvice:submit": both(SIGNED_IN),
     "jarvice:batch": both(SIGNED_IN),
     "jarvice:jobs": both(SIGNED_IN),

@@ -65,7 +65,7 @@ def test_a_change_without_the_csrf_token_is_refused(world: World, name: str, ind
     rule = EXPECTED[name][index]
     address = rule.address(world, name)
     refused = 404 if name == "api:unknown" else 403
-    if name.startswith("jarvice:"):
+    if name.startswith(("jarvice:", "bytenite:")):
         return  # no cookie counts there, so that no other site can use one: the next test
     client = Client(enforce_csrf_checks=True, raise_request_exception=False)
     client.cookies.load(dict(world.cookies["owner"]))
@@ -76,6 +76,15 @@ def test_a_change_without_the_csrf_token_is_refused(world: World, name: str, ind
         cross_site = address_names.send(client, "POST", address, Origin="https://evil.example")
         assert cross_site.status_code == refused, address
         transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("name", [name for name in EXPECTED if name.startswith("bytenite:")])
+def test_a_cookie_is_nothing_to_the_bytenite_door(world: World, name: str) -> None:
+    rule = EXPECTED[name][0]
+    for verb, people in rule.verbs.items():
+        if "nobody" not in people and people:
+            answer = address_names.send(world.client("owner"), verb, rule.address(world, name))
+            assert (answer.status_code, answer["Content-Type"]) == (401, "application/json")
 
 
 @pytest.mark.parametrize("name", [name for name in EXPECTED if name.startswith("jarvice:")])
@@ -126,7 +135,11 @@ def test_every_answer_carries_the_security_headers(world: World, name: str, inde
         allowed = rule.let_in(verb) or frozenset({"owner"})
         for person in ("nobody", next(one for one in reversed(PEOPLE) if one in allowed)):
             with transaction.atomic():
-                answer = drained(address_names.send(world.client(person), verb, world.signed(person, address)))
+                answer = drained(
+                    address_names.send(
+                        world.client(person), verb, world.signed(person, address), **world.headers(person, address)
+                    )
+                )
                 transaction.set_rollback(True)
             assert_headers(answer, f"{person} {verb} {address}")
 
@@ -206,8 +219,10 @@ def test_no_address_sends_elsewhere(world: World, name: str, index: int) -> None
                 names = dict.fromkeys(("next", "return_to", "back", "url", "redirect_to"), target)
                 if verb == "GET":
                     answer = client.get(address, names)
-                elif address.startswith("/api/"):
-                    answer = address_names.send(client, verb, world.signed(person, address))
+                elif address.startswith(("/api/", "/v1/")):
+                    answer = address_names.send(
+                        client, verb, world.signed(person, address), **world.headers(person, address)
+                    )
                 else:
                     answer = client.post(address, names, headers={"Referer": target})
                 drained(answer)
@@ -247,6 +262,6 @@ def test_what_is_open_to_everybody_is_listed_in_one_place() -> None:
         for name, rules in EXPECTED.items()
         if any("nobody" in who for rule in rules for who in rule.verbs.values())
     }
-    api = {name for name in opened if name.startswith("jarvice:")}  # which answers for itself
-    assert api == {"jarvice:live", "jarvice:ready", "jarvice:validate"}
+    api = {name for name in opened if name.startswith(("jarvice:", "bytenite:"))}  # which answer for themselves
+    assert api == {"jarvice:live", "jarvice:ready", "jarvice:validate", "bytenite:access-token", "bytenite:bundle-file"}
     assert opened - api == OPEN_VIEWS

@@ -33,7 +33,9 @@ def ask(world: World, person: str, verb: str, address: str) -> Any:
     if "/files/" in address:
         world.refill()
     with transaction.atomic():
-        answer = address_names.send(world.client(person), verb, world.signed(person, address))
+        answer = address_names.send(
+            world.client(person), verb, world.signed(person, address), **world.headers(person, address)
+        )
         if answer.streaming:
             answer.whole = b"".join(answer.streaming_content)
         transaction.set_rollback(True)

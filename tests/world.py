@@ -33,7 +33,7 @@ PEOPLE = ("nobody", "stranger", "teammate", "curator", "operator", "owner")  # t
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 )
-JARVICE = "/api/jarvice/"
+JARVICE, BYTENITE = "/api/jarvice/", "/v1/"
 
 
 @dataclass
@@ -58,6 +58,13 @@ class World:
     clients: dict[str, Client] = field(default_factory=dict)
     cookies: dict[str, dict[str, str]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)  # for the JARVICE door
+    access: dict[str, str] = field(default_factory=dict)  # API keys, for the ByteNite door
+
+    def headers(self, person: str, address: str) -> dict[str, str]:
+        """What says who calls, where a header is what counts."""
+        if not address.startswith(BYTENITE) or person not in self.access:
+            return {}
+        return {"Authorization": self.access[person]}
 
     def signed(self, person: str, address: str) -> str:
         """The address with the person's key, where a key in the address is what counts."""
@@ -130,6 +137,8 @@ def build() -> World:
             world.clients[name].force_login(people[name], backend="django.contrib.auth.backends.ModelBackend")
         if name in people:
             scopes = ["jarvice", *(["curate"] if name == "curator" else ["operate"] if name == "operator" else [])]
+            scopes_there = ["read", "launch", *scopes[1:]]
+            _, world.access[name] = ApiToken.issue(people[name], name="bytenite", scopes=scopes_there)
             _, world.keys[name] = ApiToken.issue(people[name], name="old clients", scopes=scopes)
         world.cookies[name] = {key: morsel.value for key, morsel in world.clients[name].cookies.items()}
     return world

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import IO
 
-from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 
 from apps_catalog.launch.bundle_files import Packed
 from apps_catalog.models import Version
-from portal.disk import disk_faults
+from portal.disk import claim_folders, disk_faults
 from portal.errors import NotFound
 
 
 def store(packed: Packed) -> str:
     """Its name in the store. Raises Full where the disk is."""
     name = f"bundles/{packed.digest}.zip"
-    settings.STORE_ROOT.mkdir(mode=0o700, parents=True, exist_ok=True)
+    claim_folders()
     if default_storage.exists(name) and default_storage.size(name) == packed.size:
         return name
     default_storage.delete(name)  # what a crash left of it

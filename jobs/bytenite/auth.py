@@ -109,7 +109,7 @@ ENDPOINTS = (
     Endpoint("signout", "signout", {"POST": Act(signout)}),
     Endpoint("user", "user", {"GET": Act(user)}),
     Endpoint("secrets", "secrets", {"GET": Act(list_secrets), "POST": Act(save_secret, "launch")}),
-    Endpoint("secrets/[^/]+/(?P<name>[^/]+)", "secret", {"DELETE": Act(delete_secret, "launch")}),
+    Endpoint("secrets/(?P<kind>[^/]+)/(?P<name>[^/]+)", "secret", {"DELETE": Act(delete_secret, "launch")}),
     Endpoint("api_keys", "api-keys", {"GET": Act(list_keys)}),
     Endpoint("api_keys/(?P<key>[^/]+)/revoke", "api-key-revoke", {"POST": Act(revoke_key, "launch")}),
 )

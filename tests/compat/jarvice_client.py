@@ -57,15 +57,17 @@ class JarviceClient:
             case "as-form":
                 return self.ask("POST", address, json.dumps(fields, indent=2).encode(), FORM)
 
-    def ask(self, method: str, address: str, body: bytes = b"", kind: str = "") -> httpx.Response:
+    def ask(
+        self, method: str, address: str, body: bytes = b"", kind: str = "", headers: dict[str, str] | None = None
+    ) -> httpx.Response:
         """One request to the whole ASGI application, in this thread, so that it sees this test's rows."""
         from portal.asgi import application  # once the settings of the tests are made
 
         async def once() -> httpx.Response:
             transport = httpx.ASGITransport(app=application)
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost", cookies=self.cookies) as web:
-                headers = {"content-type": kind} if kind else {}
-                return await web.request(method, address, content=body or None, headers=headers)
+                sent = {**(headers or {}), **({"content-type": kind} if kind else {})}
+                return await web.request(method, address, content=body or None, headers=sent)
 
         around = (signals.request_started, signals.request_finished)
         for signal in around:  # the test's connection is not closed after each request
