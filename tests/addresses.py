@@ -14,9 +14,10 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from tests.factories import make_image_import, make_import_run
-from tests.world import JARVICE, PEOPLE, World, build
+from tests.world import BYTENITE, JARVICE, PEOPLE, World, build
 
-__all__ = ["EVERYBODY", "EXPECTED", "JARVICE", "PEOPLE", "VERBS", "Rule", "World", "build", "rules"]
+DOORS = (JARVICE, BYTENITE)  # where no cookie counts
+__all__ = ["DOORS", "EVERYBODY", "EXPECTED", "JARVICE", "PEOPLE", "VERBS", "Rule", "World", "build", "rules"]
 
 EVERYBODY = frozenset(PEOPLE)
 SIGNED_IN = EVERYBODY - {"nobody"}

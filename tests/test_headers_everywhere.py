@@ -263,5 +263,5 @@ def test_what_is_open_to_everybody_is_listed_in_one_place() -> None:
         if any("nobody" in who for rule in rules for who in rule.verbs.values())
     }
     api = {name for name in opened if name.startswith(("jarvice:", "bytenite:"))}  # which answer for themselves
-    assert api == {"jarvice:live", "jarvice:ready", "jarvice:validate", "bytenite:access-token", "bytenite:bundle-file"}
+    assert api == {"jarvice:live", "jarvice:ready", "jarvice:validate", "bytenite:access-token"}
     assert opened - api == OPEN_VIEWS

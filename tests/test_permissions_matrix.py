@@ -87,7 +87,7 @@ def test_only_those_named_are_let_in(world: World, name: str, index: int) -> Non
             elif not expected:
                 assert not is_in(answer) or name.startswith("account_"), place  # those answer any verb with their page
             elif person == "nobody":
-                api = address.startswith(("/api/v1/", addresses.JARVICE))
+                api = address.startswith(("/api/v1/", *addresses.DOORS))
                 closed = answer.status_code == 401 if api else sent_to_sign_in(answer)
                 assert closed, place
             else:

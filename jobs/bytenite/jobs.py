@@ -124,6 +124,7 @@ def read(call: Call, who: Caller) -> dict[str, Any]:
 
 
 def set_ends(call: Call, who: Caller) -> dict[str, Any]:
+    _named(call, who)
     parts = _ends(call, who.user)
     if not parts:
         raise malformed("Send 'dataSource', 'dataDestination' or both.")
@@ -132,16 +133,17 @@ def set_ends(call: Call, who: Caller) -> dict[str, Any]:
 
 def set_params(call: Call, who: Caller) -> dict[str, Any]:
     """`{"params": {...}}`, or the sections bare. What was sent is judged now; sections left out stay as they are."""
+    job = _named(call, who)
     given = _sections(call.fields.get("params", dict(call.fields)))
     unknown = sorted(set(given) - set(SECTIONS.values()))
     if unknown:
         raise malformed(f"'params.{unknown[0][:60]}' is none of partitioner, app and assembler.")
-    job = _named(call, who)
     kept = job.parameters if isinstance(job.parameters, Mapping) else {}
     return _changed(call, who, parameters={**kept, **given}, strict=True)
 
 
 def set_name(call: Call, who: Caller) -> dict[str, Any]:
+    _named(call, who)
     texts = {name: call.text(name) for name in ("name", "description") if name in call.fields}
     if not texts:
         raise malformed("Send 'name', 'description' or both.")
