@@ -12,7 +12,7 @@ from apps_catalog.models import App, Version
 from jobs import vault_roots
 from jobs.models import Host, Job, Upload, UsageSeries, Vault
 from jobs.states import JobState
-from portal.people.models import ApiToken, User
+from portal.people.models import ApiToken, Secret, User
 from tests.factories import (
     make_app,
     make_host,
@@ -20,6 +20,7 @@ from tests.factories import (
     make_machine,
     make_person,
     make_result,
+    make_secret,
     make_team,
     make_upload,
     make_vault,
@@ -49,6 +50,8 @@ class World:
     upload: Upload
     token: ApiToken
     host: Host
+    secret: Secret  # the owner's alone
+    team_secret: Secret
     clients: dict[str, Client] = field(default_factory=dict)
     cookies: dict[str, dict[str, str]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)  # for the JARVICE door
@@ -111,6 +114,8 @@ def build() -> World:
         upload=make_upload(owner),
         token=token,
         host=host,
+        secret=make_secret(owner),
+        team_secret=make_secret(crew),
     )
     for name in PEOPLE:
         world.clients[name] = Client(raise_request_exception=False)
