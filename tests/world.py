@@ -13,7 +13,7 @@ from jobs import vault_roots
 from jobs.models import Host, Job, JobTemplate, Upload, UsageSeries, Vault
 from jobs.services import fan_out
 from jobs.states import JobState
-from portal.people.models import ApiToken, User
+from portal.people.models import ApiToken, Secret, User
 from tests.factories import (
     make_app,
     make_host,
@@ -21,6 +21,7 @@ from tests.factories import (
     make_machine,
     make_person,
     make_result,
+    make_secret,
     make_team,
     make_template,
     make_upload,
@@ -55,6 +56,10 @@ class World:
     staged: Job  # the owner's draft of a job in stages
     template: JobTemplate  # the owner's alone
     team_template: JobTemplate
+    secret: Secret  # the owner's alone
+    team_secret: Secret
+    bundle: Version  # of an app for the team only
+    bundle_draft: Version
     clients: dict[str, Client] = field(default_factory=dict)
     cookies: dict[str, dict[str, str]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)  # for the JARVICE door
@@ -101,6 +106,8 @@ def build() -> World:
     host = make_host("matrix-host")
     app = make_app(slug="matrix", visibility="teams")
     app.teams.add(crew)
+    bundles = make_app(slug="matrix-bundle", visibility="teams", kind=App.Kind.BYTENITE)
+    bundles.teams.add(crew)
     version = make_version(app, label="1.0")
     draft = make_version(app, label="2.0", state="draft")
     job = make_job(owner, version=version, state=JobState.SUCCEEDED)
@@ -111,9 +118,7 @@ def build() -> World:
     token, _ = ApiToken.issue(owner, name="theirs", scopes=["read"])
     running = make_job(owner, version=version, state=JobState.RUNNING)
     UsageSeries.objects.create(attempt=running.tasks.get().attempts.get(), points=[[0.0, 1.0, 1024, 1]])
-    bundle_app = make_app(slug="matrix-bundle", kind=App.Kind.BYTENITE, visibility="teams", created_by=owner)
-    bundle_app.teams.add(crew)
-    bundle = make_bundle(name="matrix-bundle", app=bundle_app)
+    bundle = make_bundle(app=bundles, name="matrix-bundle")
     world = World(
         people=people,
         app=app,
@@ -130,6 +135,10 @@ def build() -> World:
         staged=fan_out.draft(owner=owner, asked=fan_out.FanOut(app=bundle)),
         template=make_template(owner, app="matrix-bundle"),
         team_template=make_template(owner, app="matrix-bundle", team=crew),
+        secret=make_secret(owner),
+        team_secret=make_secret(crew),
+        bundle=bundle,
+        bundle_draft=make_bundle(app=bundles, name="matrix-bundle", label="2.0", minor=2, state="draft"),
     )
     for name in PEOPLE:
         world.clients[name] = Client(raise_request_exception=False)
