@@ -6,10 +6,10 @@ import difflib
 
 from django.db.models import Q, QuerySet
 
+from apps_catalog.launch.bytenite import PASSTHROUGH
 from apps_catalog.launch.spec import Fault
 from apps_catalog.models import App, Version
 from apps_catalog.services.tags import resolve_tag
-from jobs.models import PASSTHROUGH
 from portal.errors import PortalError
 from portal.people.models import User
 
