@@ -123,6 +123,14 @@ def _token(world: World) -> dict[str, Any]:
     return {"pk": world.token.pk}
 
 
+def _secret(world: World) -> dict[str, Any]:
+    return {"pk": world.secret.pk}
+
+
+def _team_secret(world: World) -> dict[str, Any]:
+    return {"pk": world.team_secret.pk}
+
+
 def _running(world: World) -> dict[str, Any]:
     return {"number": world.running.number}
 
@@ -175,12 +183,17 @@ EXPECTED: dict[str, list[Rule]] = {
     "people:tokens": get(SIGNED_IN),
     "people:create-token": post(SIGNED_IN),
     "people:revoke-token": post(OWNER, _token),
+    "people:secrets": both(SIGNED_IN),
+    "people:replace-secret": both(OWNER, _secret) + both(MATES, _team_secret),
+    "people:delete-secret": post(OWNER, _secret) + post(MATES, _team_secret),
     # The API
     "api:docs": get(SIGNED_IN),
     "api:schema": get(SIGNED_IN),
     "api:unknown": [Rule({})],
     "api:tokens": both(SIGNED_IN),
     "api:token": [Rule({"DELETE": OWNER}, _token)],
+    "api:secrets": both(SIGNED_IN),
+    "api:secret": [Rule({"PUT": OWNER, "DELETE": OWNER}, _secret), Rule({"PUT": MATES, "DELETE": MATES}, _team_secret)],
     "api:apps": [Rule({"GET": SIGNED_IN}), Rule({"POST": CURATORS}, closed=403)],
     "api:app": get(CREW, _app),
     "api:app-eula": post(CREW, _app),

@@ -13,7 +13,7 @@ from jobs import vault_roots
 from jobs.models import Host, Job, JobTemplate, Upload, UsageSeries, Vault
 from jobs.services import fan_out
 from jobs.states import JobState
-from portal.people.models import ApiToken, User
+from portal.people.models import ApiToken, Secret, User
 from tests.factories import (
     make_app,
     make_host,
@@ -21,6 +21,7 @@ from tests.factories import (
     make_machine,
     make_person,
     make_result,
+    make_secret,
     make_team,
     make_template,
     make_upload,
@@ -55,6 +56,8 @@ class World:
     staged: Job  # the owner's draft of a job in stages
     template: JobTemplate  # the owner's alone
     team_template: JobTemplate
+    secret: Secret  # the owner's alone
+    team_secret: Secret
     clients: dict[str, Client] = field(default_factory=dict)
     cookies: dict[str, dict[str, str]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)  # for the JARVICE door
@@ -123,6 +126,8 @@ def build() -> World:
         staged=fan_out.draft(owner=owner, asked=fan_out.FanOut(app=bundle)),
         template=make_template(owner, app="matrix-bundle"),
         team_template=make_template(owner, app="matrix-bundle", team=crew),
+        secret=make_secret(owner),
+        team_secret=make_secret(crew),
     )
     for name in PEOPLE:
         world.clients[name] = Client(raise_request_exception=False)

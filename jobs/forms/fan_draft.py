@@ -112,8 +112,8 @@ def find_versions(owner: User, draft: FanDraft) -> tuple[dict[str, Version | Non
 
 
 def form_of_section(version: Version | None, section: str) -> SchemaForm | None:
-    """The form of a bundle's schema; None where it has none, or can't be read any more."""
-    if version is None:
+    """The form of a bundle's schema; None where it brings none, or can't be read any more."""
+    if version is None or not version.schema_text:
         return None
     try:
         return schema_form(spec_of(version).commands[COMMAND], section)

@@ -197,7 +197,7 @@ class FanPage:
             return found
         known = {fault.pointer for fault in read}
         rest = [] if isinstance(found, Judged) else [fault for fault in found if fault.pointer not in known]
-        return [*read, *rest]
+        return sorted([*read, *rest], key=_place)
 
     @cached_property
     def faults(self) -> list[Fault]:
@@ -287,7 +287,7 @@ class FanPage:
         fit = [offer for offer in offers if satisfies(offer, wanted)]
         best = cheapest(wanted, offers)
         asked = str(self.draft.machines.get(str(stage)) or "")
-        choices = [Choice("", f"The cheapest that fits: {_offer(best)}", not asked)] if best else []
+        choices = [Choice("", f"Cheapest: {_offer(best)}", not asked)] if best else []
         ranked = sorted(fit, key=lambda offer: (offer.price, offer.order, offer.name))
         choices += [Choice(offer.name, _offer(offer), offer.name == asked) for offer in ranked]
         if asked and all(choice.value != asked for choice in choices):
@@ -447,6 +447,16 @@ class FanPage:
             if (form := form_of_section(self.versions.get(section), section)) is not None:
                 active |= schemas.live(form, posted)["active"]
         return active
+
+
+def _place(fault: Fault) -> int:
+    """Where on the page its field is: faults are told from top to bottom."""
+    first, _, rest = fault.pointer.removeprefix("/").partition("/")
+    section = rest.partition("/")[0] if first == "params" else first
+    if first == "machines":
+        section = next((name for name, stage in STAGE_OF.items() if rest.startswith(str(stage))), first)
+    order = ("dataSource", "dataDestination", *NAMES, "name", "config", "description", "team")
+    return order.index(section) if section in order else -1
 
 
 def _offer(offer: Offer) -> str:

@@ -1,5 +1,9 @@
 // Forms of jobs in stages: another bundle brings another form, so the page is drawn anew as soon as one is chosen.
+import { enliven } from "./launch-fields.js";
+
 const form = document.getElementById("launch-form");
+
+if (form && !("launch" in form.dataset)) enliven(form); // the launch page does it itself
 
 form?.addEventListener("change", (event) => {
   const select = event.target.closest?.("select[data-tag]");

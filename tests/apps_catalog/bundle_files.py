@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import tarfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from apps_catalog import services
 from apps_catalog.services import ImportedBundle
 from portal.people.models import User
 
+PACKED: dict[str, Callable[[bytes], bytes]] = {"": bytes, "gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
 CODE = "import os\nopen(os.path.join(os.environ['TASK_RESULTS_DIR'], 'out.txt'), 'w').write('done')\n"
 
 
@@ -41,14 +45,13 @@ def zipped(files: Mapping[str, str | bytes], method: int = zipfile.ZIP_DEFLATED)
 def tarred(files: Mapping[str, str | bytes], kind: str = "") -> io.BytesIO:
     """`kind`: "", gz, bz2 or xz."""
     into = io.BytesIO()
-    with tarfile.open(fileobj=into, mode=f"w:{kind}") as archive:
+    with tarfile.open(fileobj=into, mode="w") as archive:
         for name, data in files.items():
             raw = data.encode() if isinstance(data, str) else data
             member = tarfile.TarInfo(name)
             member.size = len(raw)
             archive.addfile(member, io.BytesIO(raw))
-    into.seek(0)
-    return into
+    return io.BytesIO(PACKED[kind](into.getvalue()))
 
 
 def foldered(files: Mapping[str, str | bytes], root: Path) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +57,17 @@ def test_the_same_files_are_the_same_bundle_however_they_come(
 ) -> None:
     files = {f"{top}{name}": data for name, data in bundle(app__a_py="x = 1\n").items()}
     raw = [(name, [data.encode() if isinstance(data, str) else data]) for name, data in files.items()]
-    read = {
-        "zip": lambda: services.from_archive(zipped(files)),
-        "folder": lambda: services.from_folder(foldered(files, tmp_path)),
-        "sent": lambda: services.from_files(raw),
-    }.get(kind, partial(lambda: services.from_archive(tarred(files, "" if kind == "tar" else kind))))
+    match kind:
+        case "zip":
+            read = services.from_archive(zipped(files))
+        case "folder":
+            read = services.from_folder(foldered(files, tmp_path))
+        case "sent":
+            read = services.from_files(raw)
+        case _:
+            read = services.from_archive(tarred(files, kind.removeprefix("tar")))
     first = push(bundle(app__a_py="x = 1\n"), curator)
-    again = services.import_bundle(read=read(), actor=curator)
+    again = services.import_bundle(read=read, actor=curator)
     assert again.version == first.version, again.reading.findings
     assert (again.created, again.replaced, Version.objects.count()) == (False, False, 1)
 

@@ -54,9 +54,9 @@ def choices(user: User, section: str) -> list[tuple[str, str]]:
     seen: set[str] = set()
     for version in versions:
         slug, name = version.app.slug, version.app.name
-        called = f" {name}" if name != slug else ""
+        called = f" ({name})" if name != slug else ""
         for tag, words in (
-            (slug, f"{slug}{called}: the latest"),
+            (slug, f"{slug}: the latest{called}"),
             (f"{slug}@{version.major}", f"{slug}@{version.major}: the latest {version.major}.x"),
             (f"{slug}@{version.label}", f"{slug}@{version.label}"),
         ):
