@@ -16,6 +16,7 @@ from jobs.views import (
     launch,
     schemas,
     tasks,
+    templates,
     uploads,
     vaults,
 )
@@ -27,6 +28,7 @@ urlpatterns: list[URLPattern] = [
     *job_copies.urls,
     *job_output.urls,
     *tasks.urls,
+    *templates.urls,
     *launch.urls,
     *vaults.urls,
     *files.urls,

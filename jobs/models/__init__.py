@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from jobs.models.fanning import PASSTHROUGH, JobStage, JobTemplate
+from jobs.models.fanning import JobStage, JobTemplate
 from jobs.models.hosts import Chore, Host, Installation, MachineType
 from jobs.models.jobs import Attempt, IdempotencyKey, Job, JobEvent, OwnerLoad, Task
 from jobs.models.output import BucketFile, LogChunk, Result, UsageSeries
 from jobs.models.storage import DefaultVault, Upload, Vault
 
 __all__ = [
-    "PASSTHROUGH",
     "Attempt",
     "BucketFile",
     "Chore",

@@ -10,6 +10,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
+from apps_catalog.launch.bytenite import PASSTHROUGH
 from jobs.models.jobs import Moving, choices
 from jobs.states import Stage, StageState
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 TEMPLATE_ID = RegexValidator(
     r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z", "Use letters, digits, dash and underscore, at most 64."
 )
-PASSTHROUGH = "passthrough"
 
 
 class JobTemplateQuerySet(models.QuerySet["JobTemplate"]):

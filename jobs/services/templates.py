@@ -8,13 +8,14 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from apps_catalog.launch.bytenite import PASSTHROUGH
 from apps_catalog.launch.document import text_fault
 from apps_catalog.launch.positions import join
 from apps_catalog.launch.spec import Fault, Json
 from apps_catalog.launch.template_file import read_template
 from apps_catalog.models import App, Version
 from jobs import fan_config
-from jobs.models import PASSTHROUGH, JobTemplate
+from jobs.models import JobTemplate
 from jobs.models.fanning import TEMPLATE_ID
 from jobs.services.fan_out import drafts, tags
 from jobs.services.fan_out.asking import SECTIONS
@@ -29,6 +30,7 @@ OBJECTS = {
     "config": "/config",
 }
 TEXTS = {"name": 200, "description": 10_000}
+RESERVED = ("new", "part", "json")  # pages beside those of templates
 KEYS = ("slug", "app", "partitioner", "assembler", "everyone", "team", *TEXTS, *OBJECTS)
 
 
@@ -46,6 +48,12 @@ def may_change_template(template: JobTemplate, actor: User) -> bool:
     return template.owner_id == actor.pk or (template.everyone and actor.curates)
 
 
+def demand_change(template: JobTemplate, actor: User) -> None:
+    """Raises Forbidden."""
+    if not may_change_template(template, actor):
+        raise Forbidden("Only the owner of a template may change it. Make a copy of your own instead.")
+
+
 def create_template(*, owner: User, **parts: Any) -> JobTemplate:
     """Raises Invalid with every fault, Conflict where the id is taken, Forbidden where a non-curator wants it for everyone."""
     template = JobTemplate(owner=owner)
@@ -55,8 +63,7 @@ def create_template(*, owner: User, **parts: Any) -> JobTemplate:
 
 def change_template(*, template: JobTemplate, actor: User, **parts: Any) -> JobTemplate:
     """Change what is given. Raises Forbidden, Invalid, Conflict."""
-    if not may_change_template(template, actor):
-        raise Forbidden("Only the owner of a template may change it. Make a copy of your own instead.")
+    demand_change(template, actor)
     _take(template, actor, parts)
     return _save(template, actor, "template.change")
 
@@ -75,6 +82,8 @@ def template_faults(template: JobTemplate, actor: User) -> list[Fault]:
     faults = []
     if not TEMPLATE_ID.regex.fullmatch(template.slug or ""):  # type: ignore[union-attr]  # compiled by Django
         faults.append(Fault("/id", "id", str(TEMPLATE_ID.message)))
+    elif template.slug in RESERVED:
+        faults.append(Fault("/id", "reserved", f"'{template.slug}' is an address of the portal's own. Choose another."))
     for section in SECTIONS.values():
         found = tags.find_version(actor, getattr(template, section), section)
         if isinstance(found, Fault):

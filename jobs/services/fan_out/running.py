@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from apps_catalog.launch.spec import Fault, Json
@@ -12,7 +14,7 @@ from jobs.events import record
 from jobs.models import IdempotencyKey, Job, JobStage, Task, Upload
 from jobs.services.fan_out.asking import FanOut
 from jobs.services.fan_out.checking import Judged, judge
-from jobs.services.fan_out.drafts import draft, locked_draft, things_to_fix
+from jobs.services.fan_out.drafts import change, draft, locked_draft, things_to_fix
 from jobs.services.submitting import Submitted, earlier, serialise
 from jobs.sources.files import ids_of
 from jobs.states import JobState, Stage, TaskState
@@ -56,6 +58,23 @@ def run(*, job: Job, actor: User, config: Mapping[str, Json] | None = None, key:
         placement.wake({stage.machine.name})
     locked.refresh_from_db()
     return locked
+
+
+def run_changed(
+    *, job: Job, actor: User, parts: Mapping[str, Any], notify: bool = False, key: str = "", via: str = "web"
+) -> Job:
+    """Change a draft and run it, whole or not at all. With a `key`, asking again gives the job that already runs.
+
+    Raises what change and run raise.
+    """
+    with transaction.atomic():
+        if key:
+            serialise(actor, key)
+            if found := earlier(actor, key, f"run {job.pk}"):
+                return found
+        changed = change(job=job, actor=actor, **parts)
+        Job.objects.filter(pk=job.pk).update(notify=notify and settings.MAIL_ENABLED)
+        return run(job=changed, actor=actor, key=key, via=via)
 
 
 def submit(

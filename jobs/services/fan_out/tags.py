@@ -6,10 +6,10 @@ import difflib
 
 from django.db.models import Q, QuerySet
 
+from apps_catalog.launch.bytenite import PASSTHROUGH
 from apps_catalog.launch.spec import Fault
 from apps_catalog.models import App, Version
 from apps_catalog.services.tags import resolve_tag
-from jobs.models import PASSTHROUGH
 from portal.errors import PortalError
 from portal.people.models import User
 
@@ -54,9 +54,9 @@ def choices(user: User, section: str) -> list[tuple[str, str]]:
     seen: set[str] = set()
     for version in versions:
         slug, name = version.app.slug, version.app.name
-        called = f" {name}" if name != slug else ""
+        called = f" ({name})" if name != slug else ""
         for tag, words in (
-            (slug, f"{slug}{called}: the latest"),
+            (slug, f"{slug}: the latest{called}"),
             (f"{slug}@{version.major}", f"{slug}@{version.major}: the latest {version.major}.x"),
             (f"{slug}@{version.label}", f"{slug}@{version.label}"),
         ):
