@@ -7,70 +7,103 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('jobs', '0007_turns_at_a_vault'),
+        ("jobs", "0007_turns_at_a_vault"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='host',
-            name='relay',
+            model_name="host",
+            name="relay",
             field=models.CharField(blank=True, max_length=120),
         ),
         migrations.AddField(
-            model_name='host',
-            name='relay_certificate',
+            model_name="host",
+            name="relay_certificate",
             field=models.TextField(blank=True),
         ),
         migrations.AddField(
-            model_name='host',
-            name='relay_fault',
+            model_name="host",
+            name="relay_fault",
             field=models.TextField(blank=True),
         ),
         migrations.CreateModel(
-            name='Endpoint',
+            name="Endpoint",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('web', 'Web app'), ('terminal', 'Terminal')], max_length=8)),
-                ('label', models.CharField(max_length=60, unique=True)),
-                ('port', models.PositiveIntegerField(null=True)),
-                ('sealed_path', models.TextField(blank=True)),
-                ('state', models.CharField(choices=[('waiting', 'Waiting for it to answer'), ('open', 'Open'), ('closed', 'Closed')], default='waiting', max_length=8)),
-                ('since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('last_traffic_at', models.DateTimeField(null=True)),
-                ('attempt', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='endpoints', to='jobs.attempt')),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='endpoints', to='jobs.job')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("kind", models.CharField(choices=[("web", "Web app"), ("terminal", "Terminal")], max_length=8)),
+                ("label", models.CharField(max_length=60, unique=True)),
+                ("port", models.PositiveIntegerField(null=True)),
+                ("sealed_path", models.TextField(blank=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("waiting", "Waiting for it to answer"), ("open", "Open"), ("closed", "Closed")],
+                        default="waiting",
+                        max_length=8,
+                    ),
+                ),
+                ("since", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("last_traffic_at", models.DateTimeField(null=True)),
+                (
+                    "attempt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="endpoints", to="jobs.attempt"
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="endpoints", to="jobs.job"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='Visit',
+            name="Visit",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('session_key', models.CharField(max_length=40)),
-                ('ticket_hash', models.CharField(max_length=64, unique=True)),
-                ('expires_at', models.DateTimeField()),
-                ('entered_at', models.DateTimeField(null=True)),
-                ('pass_hash', models.CharField(max_length=64, null=True, unique=True)),
-                ('seen_at', models.DateTimeField(null=True)),
-                ('endpoint', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='visits', to='jobs.endpoint')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("session_key", models.CharField(max_length=40)),
+                ("ticket_hash", models.CharField(max_length=64, unique=True)),
+                ("expires_at", models.DateTimeField()),
+                ("entered_at", models.DateTimeField(null=True)),
+                ("pass_hash", models.CharField(max_length=64, null=True, unique=True)),
+                ("seen_at", models.DateTimeField(null=True)),
+                (
+                    "endpoint",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="visits", to="jobs.endpoint"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='endpoint',
-            constraint=models.UniqueConstraint(fields=('attempt', 'kind', 'port'), name='one_endpoint_a_port'),
+            model_name="endpoint",
+            constraint=models.UniqueConstraint(fields=("attempt", "kind", "port"), name="one_endpoint_a_port"),
         ),
         migrations.AddConstraint(
-            model_name='endpoint',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'web'), ('port__gte', 1), ('port__lte', 65535)), models.Q(('kind', 'terminal'), ('port', None)), _connector='OR'), name='endpoint_web_has_port'),
+            model_name="endpoint",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "web"), ("port__gte", 1), ("port__lte", 65535)),
+                    models.Q(("kind", "terminal"), ("port", None)),
+                    _connector="OR",
+                ),
+                name="endpoint_web_has_port",
+            ),
         ),
         migrations.AddIndex(
-            model_name='visit',
-            index=models.Index(condition=models.Q(('entered_at', None)), fields=['expires_at'], name='visit_expiry'),
+            model_name="visit",
+            index=models.Index(condition=models.Q(("entered_at", None)), fields=["expires_at"], name="visit_expiry"),
         ),
     ]
