@@ -26,11 +26,11 @@ from tenacity import (
 
 from apps_catalog.launch.binding import bind
 from apps_catalog.launch.spec import RunPlan
-from jobs import care, folders, logs, stages
+from jobs import care, endpoints, folders, logs, stages
 from jobs.events import record
 from jobs.job_values import ImageUsers, values_of
 from jobs.metrics import Meter
-from jobs.models import Attempt, Host, Job
+from jobs.models import Attempt, Endpoint, Host, Job
 from jobs.models.jobs import LostRace
 from jobs.nodes import Nodes, hosts
 from jobs.outcomes import Outcome
@@ -191,7 +191,10 @@ def _start(tended: Tended, here: Here, plan: RunPlan, gpu_indexes: tuple[int, ..
 
     handle = _with_image(tended, here, plan.image, begin)
     tended.handle, tended.paused = handle, None if handle.adopted else False
-    _say_running(tended, here)
+    with transaction.atomic():
+        if (target := endpoints.web_target(bound.url)) is not None:
+            endpoints.declare(attempt, kind=Endpoint.Kind.WEB, port=target[0], path=target[1])
+        _say_running(tended, here)
     return handle
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import stage_counting
+from jobs import endpoints, stage_counting
 from jobs.collect import Item
 from jobs.events import record
 from jobs.finishing import finish_job
@@ -49,6 +49,7 @@ def settle(attempt: Attempt, outcome: Outcome, *, state: AttemptState = AttemptS
             cpu_s=outcome.cpu_s,
             memory_peak_bytes=outcome.memory_peak_bytes,
         )
+        endpoints.close_all(attempt)
         if outcome.failure is None or outcome.results:
             _keep_results(task, outcome.results)
         task = _ended(task, outcome)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern
 
 from jobs.views import (
+    connecting,
     curation,
     ends,
     files,
@@ -29,6 +30,7 @@ urlpatterns: list[URLPattern] = [
     *job_output.urls,
     *tasks.urls,
     *templates.urls,
+    *connecting.urls,
     *launch.urls,
     *vaults.urls,
     *files.urls,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
@@ -13,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from portal import env
 from portal.local import postgres
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = Path(env.text("SLIPWAY_STATE", str(BASE_DIR / "var"))).absolute()
 
@@ -161,6 +163,8 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
+# Names that no app behind the proxy has for its own; under https no other host of the domain can set them for us.
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = (f"{'__Host-' if HTTPS else ''}slipway_{name}" for name in ("session", "csrf"))
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
@@ -247,6 +251,13 @@ PRICE_UNIT = env.text("PRICE_UNIT")
 APPDEF_LIMIT_MIB = env.integer("APPDEF_LIMIT_MIB", 4, minimum=1)
 BUNDLE_LIMIT_MIB = env.integer("BUNDLE_LIMIT_MIB", 64, minimum=1)
 BUNDLE_IMAGE = env.text("BUNDLE_IMAGE", "docker.io/library/python:3.12-slim")
+
+# Connecting to what jobs serve
+RELAY = env.text("RELAY", "127.0.0.1:0")
+RELAY_NAMED = env.text("RELAY_NAMED")
+APPS_DOMAIN = (
+    env.text("APPS_DOMAIN", "localhost" if urlsplit(PUBLIC_URL).hostname in LOOPBACK else "").lower().strip(".")
+)
 
 # Doors
 JARVICE_API = env.boolean("JARVICE_API", False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.models.endpoints import Endpoint, Visit
 from jobs.models.fanning import JobStage, JobTemplate
 from jobs.models.hosts import Chore, Host, Installation, MachineType
 from jobs.models.jobs import Attempt, IdempotencyKey, Job, JobEvent, OwnerLoad, Task
@@ -13,6 +14,7 @@ __all__ = [
     "BucketFile",
     "Chore",
     "DefaultVault",
+    "Endpoint",
     "Host",
     "IdempotencyKey",
     "Installation",
@@ -28,4 +30,5 @@ __all__ = [
     "Upload",
     "UsageSeries",
     "Vault",
+    "Visit",
 ]
