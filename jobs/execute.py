@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection, transaction
 from django.db.models.functions import Now
@@ -26,11 +26,11 @@ from tenacity import (
 
 from apps_catalog.launch.binding import bind
 from apps_catalog.launch.spec import RunPlan
-from jobs import care, endpoints, folders, logs, stages
+from jobs import care, connecting, folders, logs, stages
 from jobs.events import record
-from jobs.job_values import ImageUsers, values_of
+from jobs.job_values import ImageTexts, values_of
 from jobs.metrics import Meter
-from jobs.models import Attempt, Endpoint, Host, Job
+from jobs.models import Attempt, Host, Job
 from jobs.models.jobs import LostRace
 from jobs.nodes import Nodes, hosts
 from jobs.outcomes import Outcome
@@ -90,7 +90,7 @@ class Here:
     tend: Callable[[Tended], None]
     release: Callable[[Tended], None]
     leaving: threading.Event
-    users: ImageUsers = field(default_factory=ImageUsers)
+    texts: ImageTexts = field(default_factory=ImageTexts)
 
 
 def execute(attempt: Attempt, here: Here, gpu_indexes: tuple[int, ...] = ()) -> None:
@@ -154,10 +154,10 @@ def _begin_log(tended: Tended) -> None:
     tended.meter.resume(tended.attempt)
 
 
-def _say_running(tended: Tended, here: Here) -> None:
+def _say_running(tended: Tended, here: Here, **more: Any) -> None:
     attempt, job = tended.attempt, tended.job
     with transaction.atomic():
-        attempt.move(AttemptState.RUNNING, started_at=Now())
+        attempt.move(AttemptState.RUNNING, started_at=Now(), **more)
         if not stages.one_of_many(attempt.task):
             record(job.number, "started", f"Running on {here.host.name}.", task_id=attempt.task_id)
 
@@ -169,8 +169,16 @@ def _start(tended: Tended, here: Here, plan: RunPlan, gpu_indexes: tuple[int, ..
         tended.handle = Handle(name=attempt.name, id="", adopted=True)
         return tended.handle
     connection.close()
-    users = _with_image(tended, here, plan.image, lambda: here.users.of(here.runtime, plan))
-    bound = bind(plan, values_of(job, plan, users=users, hosts=hosts(plan.nodes)))
+    users = _with_image(tended, here, plan.image, lambda: here.texts.users(here.runtime, plan))
+    plan = connecting.with_image_url(
+        job,
+        plan,
+        lambda path: _with_image(tended, here, plan.image, lambda: here.texts.text(here.runtime, plan.image, path)),
+    )
+    endpoint = connecting.declare(attempt, plan)
+    addresses = connecting.addresses(endpoint, plan, here.host)
+    bound = bind(plan, values_of(job, plan, users=users, hosts=hosts(plan.nodes), addresses=addresses))
+    connecting.keep_path(endpoint, bound)
     tended.folder.prepare(bound)
     given = tended.work.bring(_care(tended, here))
     spec = folders.container(
@@ -182,6 +190,7 @@ def _start(tended: Tended, here: Here, plan: RunPlan, gpu_indexes: tuple[int, ..
         gpu_indexes=gpu_indexes,
         given=given,
     )
+    spec = dataclasses.replace(spec, public=connecting.public_ports(bound, addresses.public_ip))
     connection.close()
     master, slaves = tended.nodes.share(spec, bound, tended.folder.root / "keys")
 
@@ -191,10 +200,8 @@ def _start(tended: Tended, here: Here, plan: RunPlan, gpu_indexes: tuple[int, ..
 
     handle = _with_image(tended, here, plan.image, begin)
     tended.handle, tended.paused = handle, None if handle.adopted else False
-    with transaction.atomic():
-        if (target := endpoints.web_target(bound.url)) is not None:
-            endpoints.declare(attempt, kind=Endpoint.Kind.WEB, port=target[0], path=target[1])
-        _say_running(tended, here)
+    ports = _patiently(tended, here, lambda: here.runtime.published(handle)) if master.public else ()
+    _say_running(tended, here, published=connecting.published(ports))
     return handle
 
 

@@ -253,6 +253,8 @@ BUNDLE_LIMIT_MIB = env.integer("BUNDLE_LIMIT_MIB", 64, minimum=1)
 BUNDLE_IMAGE = env.text("BUNDLE_IMAGE", "docker.io/library/python:3.12-slim")
 
 # Connecting to what jobs serve
+PUBLIC_ADDRESS = env.text("PUBLIC_ADDRESS")
+IDLE_STOP_HOURS = env.integer("IDLE_STOP_HOURS", 0, minimum=0)
 RELAY = env.text("RELAY", "127.0.0.1:0")
 RELAY_NAMED = env.text("RELAY_NAMED")
 APPS_DOMAIN = (

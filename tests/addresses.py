@@ -379,6 +379,7 @@ EXPECTED: dict[str, list[Rule]] = {
     "jobs:job-resume": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
     "jobs:job-rerun": post(OWNER, _job) + post(MATES, _shared),  # an operator does not see the team's app
     "jobs:job-connect": get(OWNER, _running, looking=OPERATORS) + get(MATES, _shared, looking=OPERATORS),
+    "jobs:job-keep": post(RUNNER, _running),
     "jobs:job-share": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
     "jobs:job-retry": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
     "jobs:job-duplicate": post(RUNNER, _job) + post(WATCHERS, _shared),  # 409: they have no stages

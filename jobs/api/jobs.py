@@ -19,7 +19,7 @@ from jobs.api import fan_out_bodies as bodies
 from jobs.api import submissions
 from jobs.models import Job, JobStage
 from jobs.placement import why_waiting
-from jobs.serializers import JobNew, JobQuery, JobRead, PlanRead, SubmissionNew, Verdict
+from jobs.serializers import JobFull, JobNew, JobQuery, JobRead, PlanRead, SubmissionNew, Verdict
 from jobs.services.fan_out import tags
 from jobs.states import JobState
 from portal.api.pages import Keyset, listed, query
@@ -229,9 +229,16 @@ def key_of(request: Request) -> str:
 
 
 class JobView(PortalView):
-    @extend_schema(tags=["jobs"], summary="Read a job", responses=JobRead)
+    @extend_schema(
+        tags=["jobs"],
+        summary="Read a job",
+        description="`connect` says what the job offers to connect to, whether it answers, and its public ports.",
+        responses=JobFull,
+    )
     def get(self, request: Request, number: int) -> Response:
-        return Response(represent(find_job(person(request), number)))
+        job = find_job(person(request), number)
+        connect = JobFull(context={"viewer": person(request)}).get_connect(job)
+        return Response({**represent(job), "connect": connect})
 
 
 class JobCancel(PortalView):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.services import fan_out
-from jobs.services.acting import cancel, discard, pause, rerun, resume, share
+from jobs.services.acting import cancel, discard, keep_running, pause, rerun, resume, share
 from jobs.services.rights import may_change
 from jobs.services.submitting import Preview, Submitted, preview, submit
 
@@ -13,6 +13,7 @@ __all__ = [
     "cancel",
     "discard",
     "fan_out",
+    "keep_running",
     "may_change",
     "pause",
     "preview",
