@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import requests
 from docker.errors import APIError, ImageNotFound, NotFound
 
-from jobs.runtimes import docker_networks, references
+from jobs.runtimes import docker_networks, docker_terminals, references
 from jobs.runtimes.base import (
     ContainerSpec,
     Exited,
@@ -44,7 +44,7 @@ _FINAL = (
 )
 
 
-class DockerRuntime(docker_networks.PrivateNetworks):
+class DockerRuntime(docker_networks.PrivateNetworks, docker_terminals.Terminals):
     """Thread-safe. `base_url` as Engine's; `networks` are the addresses that private networks get theirs of."""
 
     def __init__(
@@ -102,6 +102,8 @@ class DockerRuntime(docker_networks.PrivateNetworks):
         with self._engine():
             try:
                 self._join(spec, handle.id)
+                if spec.terminal:
+                    self._attach_early(spec.name, handle.id)
                 self._call.start(handle.id)
             except APIError as error:
                 if not isinstance(error, NotFound) or "no such container" not in words_of(error).lower():
@@ -199,6 +201,7 @@ class DockerRuntime(docker_networks.PrivateNetworks):
                     raise
 
     def remove(self, handle: Handle) -> None:
+        self._let_go(handle.name)
         with self._engine():
             try:
                 self._call.remove_container(_ref(handle), v=True, force=True)
