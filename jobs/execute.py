@@ -40,6 +40,8 @@ from jobs.preface import preface
 from jobs.runtimes.base import Exited, Handle, Missing, Runtime, RuntimeFault
 from jobs.stages import Outcome
 from jobs.states import AttemptState, FailureClass
+from jobs.terminals import programs
+from jobs.terminals.desk import Desk
 from portal.errors import PortalError
 
 logger = logging.getLogger(__name__)
@@ -71,6 +73,7 @@ class Tended:
     paused: bool | None = None  # as the engine was told last; None where that is not known
     turning: bool = False  # it is just being told
     engine_went: bool = False
+    terminal: bool = False  # of the program
     meter: Meter = field(default_factory=Meter)
 
 
@@ -84,6 +87,7 @@ class Here:
     tend: Callable[[Tended], None]
     release: Callable[[Tended], None]
     leaving: threading.Event
+    desk: Desk
     users: ImageUsers = field(default_factory=ImageUsers)
 
 
@@ -97,10 +101,12 @@ def execute(attempt: Attempt, here: Here, gpu_indexes: tuple[int, ...] = ()) -> 
     here.tend(tended)
     try:
         if _settle(tended, _run(tended, here, gpu_indexes), here):
+            here.desk.close(attempt, over=True)
             _tidy(tended, here)
     except (Left, care.Leaving):
         logger.info("Leaving %s to the next process, in the middle of a step.", attempt.name)
     finally:
+        here.desk.close(attempt, over=False)
         here.release(tended)
         connection.close()
 
@@ -112,13 +118,16 @@ def _run(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Outcome:
         handle = _start(tended, here, gpu_indexes)
         follower = _in_thread("follow", handle, lambda: _follow(tended, handle, here))
         _in_thread("usage", handle, lambda: _measure(tended, handle, here))
+        _in_thread("serve terminals", handle, lambda: here.desk.serve(tended.attempt, handle, program=tended.terminal))
         connection.close()
         ended = _patiently(tended, here, lambda: here.runtime.wait(handle))
         _await_log(tended, follower)
         if tended.engine_went:  # an engine that stops can end the stream quietly: read once more what it kept
             _follow(tended, handle, here)
         _close_nodes(tended, here)
-        outcome = putting_back.put_back(_care(tended, here), _outcome(tended, ended))
+        outcome = _outcome(tended, ended)
+        here.desk.finish(tended.attempt, outcome.exit_code, outcome.reason)
+        outcome = putting_back.put_back(_care(tended, here), outcome)
         return _collect(tended, outcome) if isinstance(ended, Exited) else outcome
     except RuntimeFault as fault:
         if tended.stopping:
@@ -135,7 +144,7 @@ def _start(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Handle:
     plan = RunPlan.from_json(job.plan)
     writer = logs.LogWriter(attempt)
     writer.begin(preface(job, plan))
-    tended.writer = writer
+    tended.writer, tended.terminal = writer, programs.has_terminal(job)
     tended.meter.resume(attempt)
     if attempt.state == AttemptState.RUNNING:  # it ran before we came: never start it a second time
         tended.handle = Handle(name=attempt.name, id="", adopted=True)
@@ -148,6 +157,8 @@ def _start(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Handle:
     spec = folders.container(
         attempt=attempt, job=job, plan=bound, folder=tended.folder, labels=here.labels, gpu_indexes=gpu_indexes
     )
+    if tended.terminal:
+        spec = programs.with_terminal(spec)
     connection.close()
     master, slaves = tended.nodes.share(spec, bound, tended.folder.root / "keys")
 

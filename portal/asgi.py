@@ -13,9 +13,10 @@ django = get_asgi_application()
 from jobs.events import CHANNEL  # noqa: E402  models load once Django is set up
 from jobs.proxy.application import Apps  # noqa: E402
 from jobs.streams import ROUTES  # noqa: E402
+from jobs.terminal_door import TerminalDoor  # noqa: E402
 from portal.bodies import BodyLimit  # noqa: E402
 from portal.logs import scrub_servers  # noqa: E402
 from portal.streams import Application, Streams  # noqa: E402
 
-application = Apps(Streams(ROUTES, BodyLimit(cast("Application", django)), channel=CHANNEL))
+application = Apps(TerminalDoor(Streams(ROUTES, BodyLimit(cast("Application", django)), channel=CHANNEL)))
 scrub_servers()

@@ -239,6 +239,7 @@ RESULTS_FILES_MAX = env.integer("RESULTS_FILES_MAX", 10_000, minimum=1)
 RESULTS_LIMIT_MIB = env.integer("RESULTS_LIMIT_MIB", 10_240, minimum=1)
 KEEP_DAYS = env.integer("KEEP_DAYS", 90, minimum=1)
 PRICE_UNIT = env.text("PRICE_UNIT")
+JOB_SHELLS = env.boolean("JOB_SHELLS", False)
 APPDEF_LIMIT_MIB = env.integer("APPDEF_LIMIT_MIB", 4, minimum=1)
 
 # Connecting to what jobs serve

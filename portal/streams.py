@@ -162,7 +162,7 @@ class Streams:
         route, match = found
         verdict = await self._verdict(scope, route, match, headers)
         if isinstance(verdict, Refusal):
-            await _refuse(verdict, send)
+            await refuse(verdict, send)
             return
         last_event_id = headers.get("last-event-id", "")[:100]
         if last_event_id == END:
@@ -280,7 +280,8 @@ async def _head(send: Send, status: int, media_type: str = "", extra: Mapping[st
     await send({"type": "http.response.start", "status": status, "headers": pairs})
 
 
-async def _refuse(refusal: Refusal, send: Send) -> None:
+async def refuse(refusal: Refusal, send: Send) -> None:
+    """Answer with a problem document."""
     body = json.dumps(problem(refusal.status, refusal.code, refusal.message)).encode()
     extra = {"Content-Length": str(len(body))}
     if refusal.status == HTTPStatus.UNAUTHORIZED:

@@ -6,6 +6,7 @@ from jobs.models.endpoints import Endpoint, Visit
 from jobs.models.hosts import Chore, Host, Installation, MachineType
 from jobs.models.jobs import Attempt, IdempotencyKey, Job, JobEvent, OwnerLoad, Task
 from jobs.models.output import LogChunk, Result, UsageSeries
+from jobs.models.shells import Shell
 from jobs.models.storage import DefaultVault, Upload, Vault
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "MachineType",
     "OwnerLoad",
     "Result",
+    "Shell",
     "Task",
     "Upload",
     "UsageSeries",

@@ -239,6 +239,9 @@ class Runtime(Protocol):
         has. A piece is at most 16 KiB. Raises RuntimeFault(engine_away); go on with the last stamp when it is back.
         """
 
+    def tail(self, handle: Handle, lines: int) -> list[LogLine]:
+        """The last lines of its output so far; nothing for one that is gone. Raises RuntimeFault(engine_away)."""
+
     def attach(self, handle: Handle) -> Terminal:
         """The terminal of a running container's own program. Raises RuntimeFault(no_terminal) where it has none, or has ended.
 

@@ -165,15 +165,10 @@ class DockerRuntime(docker_networks.PrivateNetworks, docker_terminals.Terminals)
 
     def _why_nothing_ran(self, handle: Handle) -> str:
         """The init's own last words, where it could not start the program."""
-        with self._engine():
-            try:
-                answer = self._get(handle, "logs", {"stderr": 1, "tail": 1, "timestamps": 1})
-                last = next(log_lines(_blocks(answer)), None)
-            except NotFound:
-                return ""
-        if last is None or not last.data.startswith(b"[FATAL tini"):
+        last = self.tail(handle, 1)
+        if not last or not last[0].data.startswith(b"[FATAL tini"):
             return ""
-        words = last.data.decode("utf-8", "replace").partition("] ")[2].strip().removeprefix("exec ")
+        words = last[0].data.decode("utf-8", "replace").partition("] ")[2].strip().removeprefix("exec ")
         return f"The program could not be started: {words}. Is it in the image?"
 
     def stop(self, handle: Handle, grace_s: float) -> None:
@@ -225,6 +220,14 @@ class DockerRuntime(docker_networks.PrivateNetworks, docker_terminals.Terminals)
             except APIError as error:
                 if error.status_code != 409:  # 409: it is being removed
                     raise
+
+    def tail(self, handle: Handle, lines: int) -> list[LogLine]:
+        with self._engine():
+            try:
+                answer = self._get(handle, "logs", {"stdout": 1, "stderr": 1, "timestamps": 1, "tail": lines})
+                return list(log_lines(_blocks(answer)))
+            except NotFound:
+                return []
 
     def usage(self, handle: Handle) -> Iterator[Usage]:
         with self._engine():

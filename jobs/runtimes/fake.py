@@ -242,6 +242,13 @@ class FakeRuntime:
             if ended and not due:
                 return
 
+    def tail(self, handle: Handle, lines: int) -> list[LogLine]:
+        with self._changed:
+            self._require_engine()
+            found = self._find(handle)
+            now = min(found.now, found.ends) if found is not None and found.started_ns else 0.0
+            return [line for at, line in found.lines if at <= now][-lines:] if found is not None else []
+
     def attach(self, handle: Handle) -> Terminal:
         with self._changed:
             self._require_engine()

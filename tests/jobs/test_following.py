@@ -14,6 +14,7 @@ from jobs.nodes import Nodes
 from jobs.runtimes.base import Handle, LogLine
 from jobs.runtimes.fake import FakeRuntime
 from jobs.states import JobState
+from jobs.terminals.desk import Desk
 from portal.people.models import User
 from tests.factories import make_job
 
@@ -45,6 +46,7 @@ def test_a_stream_that_ends_early_is_asked_again(owner: User) -> None:
         tend=lambda _: None,
         release=lambda _: None,
         leaving=threading.Event(),
+        desk=Desk(Rotating()),
     )
     execute._follow(tended, Handle("any"), here)
     assert tended.writer is not None

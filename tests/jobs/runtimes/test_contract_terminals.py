@@ -103,6 +103,8 @@ def test_its_output_is_its_log_too(bench: Bench) -> None:
     assert b"".join(b"%d\r\n" % number for number in range(1, 6001)) in log
     middle = lines[len(lines) // 2]
     assert list(bench.runtime.follow(handle, middle.stamp))[-1] == lines[-1]
+    assert bench.runtime.tail(handle, 25) == lines[-25:]
+    assert bench.runtime.tail(Handle(f"{handle.name}-never"), 25) == []
 
 
 def test_letting_go_leaves_the_program_and_another_may_attach(bench: Bench) -> None:
