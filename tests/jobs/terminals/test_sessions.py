@@ -212,13 +212,14 @@ def test_a_program_that_reads_nothing_is_not_typed_to_without_end(session: Sessi
 def test_a_paste_of_ten_megabytes_arrives_in_order(session: Session, program: Program) -> None:
     owner, text = Looker.at(session), b"".join(b"%07d\n" % number for number in range(1_300_000))
     sent = 0
-    while sent < len(text):
-        taken = sum(m["bytes"] for m in tuple(owner.said) if m["type"] == "taken")
-        if sent - taken < wire.TYPED_MAX:
-            owner.type(text[sent : sent + 32768])
-            sent += 32768
-        else:
-            owner.until(lambda: sum(m["bytes"] for m in owner.said if m["type"] == "taken") > taken)
+
+    def taken() -> int:
+        return sum(m["bytes"] for m in owner.said if m["type"] == "taken")
+
+    for piece in (text[start : start + 32768] for start in range(0, len(text), 32768)):
+        owner.until(lambda: sent - taken() < wire.TYPED_MAX)  # noqa: B023  asked at once
+        owner.type(piece)
+        sent += len(piece)
     program.until_typed(text[-8:])
     assert bytes(program.typed) == text
 
