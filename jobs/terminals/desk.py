@@ -64,7 +64,7 @@ class Desk:
             terminal,
             name=attempt.name,
             kind="program",
-            again=lambda: self._attach(handle, after_s=AGAIN_S),
+            again=lambda: self._attach(handle),
             shown=shown,
         )
         self._keep((attempt.name, PROGRAM), session)
@@ -177,7 +177,7 @@ class Desk:
         else:
             session.let_go()
 
-    def _attach(self, handle: Handle, *, after_s: float = 0.0) -> Terminal | None:
+    def _attach(self, handle: Handle) -> Terminal | None:
         """The program's terminal, waiting while the engine is away or the job stands still; None where it has ended."""
 
         def may_come(error: BaseException) -> bool:
@@ -186,8 +186,6 @@ class Desk:
         def note(state: RetryCallState) -> None:
             logger.info("The terminal of %s is tried once more: %s", handle.name, state.outcome)
 
-        if self._leaving.wait(after_s):
-            return None
         try:
             return Retrying(
                 retry=retry_if_exception(may_come),

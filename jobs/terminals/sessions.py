@@ -17,6 +17,8 @@ from jobs.terminals.viewers import Person, Viewer
 
 logger = logging.getLogger(__name__)
 VIEWERS_MAX = 32
+AGAIN_S = 0.5
+LAST_S = 2.0
 START_SIZE = (80, 24)
 TYPED_MAX = 4 * wire.TYPED_MAX  # held for a program that reads nothing; more than that no browser of ours sends
 
@@ -95,7 +97,10 @@ class Session:
             self._over()
 
     def _once_more(self) -> Terminal | None:
-        terminal = None if self._closed or self._last else self._again()
+        with self.changed:
+            self.changed.wait_for(lambda: self._last or self._closed, AGAIN_S)  # a program that closed it would spin
+            over = self._last or self._closed
+        terminal = None if over else self._again()
         if terminal is not None:
             with self.changed:
                 self._terminal, self._drawn_anew = terminal, False
@@ -128,8 +133,13 @@ class Session:
             self._close()
 
     def let_go(self) -> None:
-        """This process leaves, or the attempt is not its own any more: the program goes on, viewers come back elsewhere."""
+        """This process leaves, or the attempt is not its own any more: the program goes on, viewers come back elsewhere.
+
+        Where the program has ended, those who look on are given a moment to hear how.
+        """
         with self.changed:
+            if self._last:
+                self.changed.wait_for(lambda: not self._viewers, LAST_S)
             for viewer in tuple(self._viewers):
                 viewer.let_go()
             self._close()
@@ -168,6 +178,7 @@ class Session:
             if viewer not in self._viewers:
                 return
             self._viewers.remove(viewer)
+            self.changed.notify_all()
             if self._writer is viewer:
                 self._writer = next((one for one in self._viewers if one.person.owner), None)
             self._tell_all()

@@ -6,10 +6,11 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.db import connections
 from django.test import Client
@@ -24,6 +25,7 @@ from jobs.streams import ROUTES
 from jobs.terminal_door import TerminalDoor
 from portal.people.models import User
 from portal.streams import Streams
+from portal.web import OPTIONS
 from tests.factories import make_version
 
 COMMAND = {
@@ -64,7 +66,7 @@ def portal(port: int) -> Iterator[str]:
     """The portal as it is served, but for apps' origins; its address."""
     app = TerminalDoor(Streams(ROUTES, get_asgi_application(), channel=CHANNEL))  # type: ignore[arg-type]
     options: dict[str, Any] = {"port": port, "log_level": "error", "lifespan": "off", "timeout_graceful_shutdown": 1}
-    server = uvicorn.Server(uvicorn.Config(app, ws="websockets-sansio", **options))  # type: ignore[arg-type]
+    server = uvicorn.Server(uvicorn.Config(app, **{**OPTIONS, **options}))  # type: ignore[arg-type]
     thread = threading.Thread(target=server.run, name="uvicorn")
     thread.start()
     while not server.started:
@@ -83,7 +85,8 @@ def opened(url: str, path: str, person: User | None, **over: Any) -> ClientConne
     if person is not None:
         client = Client()
         client.force_login(person)
-        headers["Cookie"] = f"sessionid={client.cookies['sessionid'].value}"
+        name = settings.SESSION_COOKIE_NAME
+        headers["Cookie"] = f"{name}={client.cookies[name].value}"
     address = url.replace("http://", "ws://") + path
     return connect(address, origin=over.pop("origin", url), additional_headers=headers, legacy=True, **over)
 
@@ -101,7 +104,8 @@ class Page:
         self.socket.send(text)
 
     def say(self, type_: str, **fields: Any) -> None:
-        self.socket.send(json.dumps({"type": type_, **fields}))
+        with suppress(ConnectionClosed):  # what is said to it has not been read yet
+            self.socket.send(json.dumps({"type": type_, **fields}))
 
     def sees(self, text: bytes) -> None:
         self._read(lambda: text in self.shown)
@@ -118,7 +122,8 @@ class Page:
     def _read(self, there: Any) -> None:
         until = time.monotonic() + WITHIN_S
         while not there():
-            assert time.monotonic() < until and not self.over, (self.shown[-500:], self.said[-5:], self.over)
+            assert time.monotonic() < until, "it took too long"
+            assert not self.over, (self.shown[-500:], self.said[-5:], self.over)
             try:
                 got = self.socket.recv(timeout=WITHIN_S)
             except ConnectionClosed:

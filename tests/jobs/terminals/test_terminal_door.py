@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.jobs.terminals.serving import Page, opened, portal, shell_app, with_r
 from tests.jobs.workers import Start, ended, launch, running
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume synchronous iterators"),
 ]
@@ -148,17 +150,22 @@ def test_only_its_owner_and_the_team_it_is_shared_with_are_let_in(
         one.socket.close()
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "http://evil.example", "null", None, "http://127.0.0.1:1", "::"])
-def test_a_page_of_another_site_is_refused_though_the_cookie_is_there(
-    url: str, owner: User, job: Job, origin: str | None
-) -> None:
-    assert refused(url, owner, path(job), origin=origin) == 403
+def test_a_page_of_another_site_is_refused_though_the_cookie_is_there(url: str, owner: User, job: Job) -> None:
+    for origin in ("https://evil.example", "http://evil.example", "null", None, "http://127.0.0.1:1", "::", "http://["):
+        assert refused(url, owner, path(job), origin=origin) == 403, origin
 
 
 def test_there_is_nothing_at_other_addresses(url: str, owner: User, job: Job) -> None:
     plain = launch(owner, parameters={"darts": 100})
     shell = f"/jobs/{job.number}/shells/999/ws"
-    for address in ("/", "/jobs/", "/jobs/999999/terminal/ws", f"/jobs/{plain.number}/terminal/ws", shell, "/jobs/x/terminal/ws"):
+    for address in (
+        "/",
+        "/jobs/",
+        "/jobs/999999/terminal/ws",
+        f"/jobs/{plain.number}/terminal/ws",
+        shell,
+        "/jobs/x/terminal/ws",
+    ):
         assert refused(url, owner, address) == 404, address
 
 
@@ -202,6 +209,14 @@ def busy(owner: User, start: Start, settings: Any) -> Job:
     return made
 
 
+def until_ended(shell: Shell) -> None:
+    until = time.monotonic() + 15
+    while shell.ended_at is None:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+        shell.refresh_from_db()
+
+
 def shell_path(shell: Shell, tab: str = "1") -> str:
     return f"/jobs/{shell.job_id}/shells/{shell.pk}/ws?tab={tab}"
 
@@ -221,8 +236,8 @@ def test_a_shell_is_opened_typed_to_and_ended_with_a_row_at_both_ends(url: str, 
     over = Page(opened(url, shell_path(shell), owner))
     assert over.hears("refused")["code"] == "gone"
     over.ends()
-    shell.refresh_from_db()
-    assert (shell.exit_code, shell.ended_at is not None) == (5, True)
+    until_ended(shell)
+    assert shell.exit_code == 5
     rows = list(AuditEvent.objects.filter(action__startswith="shell.").order_by("id"))
     assert [(row.action, row.actor_name, row.target) for row in rows] == [
         ("shell.open", "owner", f"job {busy.number}"),
@@ -256,8 +271,7 @@ def test_shells_end_with_their_job(url: str, owner: User, busy: Job) -> None:
     page.ends()
     ended(busy)
     for one in (shell, never):
-        one.refresh_from_db()
-        assert one.ended_at is not None
+        until_ended(one)
     assert never.reason == "The job has ended."
     assert AuditEvent.objects.filter(action="shell.close").count() == 2
 
@@ -274,8 +288,7 @@ def test_an_image_without_a_shell_says_so(url: str, owner: User, start: Start, s
     page = Page(opened(url, shell_path(shell), owner))
     assert "has no shell" in page.hears("refused")["message"]
     page.ends()
-    shell.refresh_from_db()
-    assert shell.ended_at is not None
+    until_ended(shell)
     assert "has no shell" in shell.reason
 
 
@@ -301,8 +314,6 @@ def test_a_worker_that_comes_anew_ends_the_shells_of_the_one_before(
     again.type(b"echo here\n")
     again.sees(b"\r\nhere\r\n")
     again.socket.close()
-    shell.refresh_from_db()
+    until_ended(shell)
     assert "restarted" in shell.reason
-    assert runtime._shells.keys() != {shell.mark}
-
-
+    assert shell.mark not in runtime._shells
