@@ -39,6 +39,8 @@ from jobs.registry_logins import login_of
 from jobs.runtimes.base import Exited, Handle, Missing, Runtime, RuntimeFault
 from jobs.stage_work import Ends, Work, work_of
 from jobs.states import AttemptState, FailureClass
+from jobs.terminals import programs
+from jobs.terminals.desk import Desk
 from portal.errors import PortalError
 
 logger = logging.getLogger(__name__)
@@ -69,6 +71,7 @@ class Tended:
     paused: bool | None = None  # as the engine was told last; None where that is not known
     turning: bool = False  # it is just being told
     engine_went: bool = False
+    terminal: bool = False  # of the program
     meter: Meter = field(default_factory=Meter)
 
     @property
@@ -90,6 +93,7 @@ class Here:
     tend: Callable[[Tended], None]
     release: Callable[[Tended], None]
     leaving: threading.Event
+    desk: Desk
     texts: ImageTexts = field(default_factory=ImageTexts)
 
 
@@ -103,10 +107,12 @@ def execute(attempt: Attempt, here: Here, gpu_indexes: tuple[int, ...] = ()) -> 
     here.tend(tended)
     try:
         if _settle(tended, _run(tended, here, gpu_indexes), here):
+            here.desk.close(attempt, over=True)
             _tidy(tended, here)
     except (Left, care.Leaving):
         logger.info("Leaving %s to the next process, in the middle of a step.", attempt.name)
     finally:
+        here.desk.close(attempt, over=False)
         here.release(tended)
         connection.close()
 
@@ -120,13 +126,16 @@ def _run(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Outcome:
         handle = _start(tended, here, tended.work.plan, gpu_indexes)
         follower = _in_thread("follow", handle, lambda: _follow(tended, handle, here))
         _in_thread("usage", handle, lambda: _measure(tended, handle, here))
+        _in_thread("serve terminals", handle, lambda: here.desk.serve(tended.attempt, handle, program=tended.terminal))
         connection.close()
         ended = _patiently(tended, here, lambda: here.runtime.wait(handle))
         _await_log(tended, follower)
         if tended.engine_went:  # an engine that stops can end the stream quietly: read once more what it kept
             _follow(tended, handle, here)
         _close_nodes(tended, here)
-        return tended.work.take(_care(tended, here), _outcome(tended, ended), exited=isinstance(ended, Exited))
+        outcome = _outcome(tended, ended)
+        here.desk.finish(tended.attempt, outcome.exit_code, outcome.reason)
+        return tended.work.take(_care(tended, here), outcome, exited=isinstance(ended, Exited))
     except Ends as end:
         return Outcome(FailureClass(tended.stopping), tended.stop_message) if tended.stopping else end.outcome
     except RuntimeFault as fault:
@@ -150,7 +159,7 @@ def _alone(tended: Tended, here: Here) -> Outcome:
 def _begin_log(tended: Tended) -> None:
     writer = logs.LogWriter(tended.attempt)
     writer.begin(preface(tended.job, tended.work.plan, tended.work.machine))
-    tended.writer = writer
+    tended.writer, tended.terminal = writer, programs.has_terminal(tended.job)
     tended.meter.resume(tended.attempt)
 
 
@@ -191,6 +200,8 @@ def _start(tended: Tended, here: Here, plan: RunPlan, gpu_indexes: tuple[int, ..
         given=given,
     )
     spec = dataclasses.replace(spec, public=connecting.public_ports(bound, addresses.public_ip))
+    if tended.terminal:
+        spec = programs.with_terminal(spec)
     connection.close()
     master, slaves = tended.nodes.share(spec, bound, tended.folder.root / "keys")
 

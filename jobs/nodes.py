@@ -102,6 +102,7 @@ def _slave(joined: ContainerSpec, limits: PlanLimits, name: str, host: str, inde
         name=name,
         hostname=host,
         public=(),
+        terminal=False,
         network="none",  # the way out is the master's: MPI would take a second network that all nodes have for a way between them
         argv=("/bin/sh", node_keys.START, "-D", "-e"),
         memory_mib=memory_mib,

@@ -21,6 +21,7 @@ from jobs.relay.server import Relay
 from jobs.relay.targets import Place
 from jobs.runtimes.base import Runtime
 from jobs.states import FailureClass
+from jobs.terminals.desk import Desk
 from jobs.watch import Watcher
 
 logger = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Slots:
         self._stumbles: Counter[int] = Counter()
         self.leaving = threading.Event()
         self.watcher = Watcher(host=host, runtime=runtime, machine_ids=self._bells, on_work=self.wake_id)
+        self.desk = Desk(runtime)
         self._here = Here(
             host=host,
             runtime=runtime,
@@ -70,6 +72,7 @@ class Slots:
             tend=self.watcher.tend,
             release=self._release,
             leaving=self.leaving,
+            desk=self.desk,
         )
         self.relay = Relay(self._place)
 
@@ -101,6 +104,7 @@ class Slots:
         self.leaving.set()
         self.watcher.leaving.set()
         self.relay.stop()
+        self.desk.leave()
         time.sleep(0.3)
         for tended in self.watcher.tending():
             if tended.writer is not None:
@@ -115,7 +119,7 @@ class Slots:
         if tended is None or tended.handle is None:
             return None
         attempt = tended.attempt
-        return Place(attempt, tended.job, self.runtime, tended.handle, lambda: _declared_ports(attempt))
+        return Place(attempt, tended.job, self.runtime, tended.handle, lambda: _declared_ports(attempt), self.desk)
 
     def _release(self, tended: Tended) -> None:
         self.watcher.release(tended)

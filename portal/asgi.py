@@ -14,11 +14,11 @@ from jobs.bytenite.events import ROUTES as BYTENITE_ROUTES  # noqa: E402
 from jobs.events import CHANNEL  # noqa: E402  models load once Django is set up
 from jobs.proxy.application import Apps  # noqa: E402
 from jobs.streams import ROUTES  # noqa: E402
+from jobs.terminal_door import TerminalDoor  # noqa: E402
 from portal.bodies import BodyLimit  # noqa: E402
 from portal.logs import scrub_servers  # noqa: E402
 from portal.streams import Application, Streams  # noqa: E402
 
-application = Apps(
-    Streams((*ROUTES, *BYTENITE_ROUTES), BodyLimit(cast("Application", django)), channel=CHANNEL)
-)
+streams = Streams((*ROUTES, *BYTENITE_ROUTES), BodyLimit(cast("Application", django)), channel=CHANNEL)
+application = Apps(TerminalDoor(streams))
 scrub_servers()

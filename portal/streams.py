@@ -197,7 +197,7 @@ class Streams:
         route, match = found
         verdict = await self._verdict(scope, route, match, headers)
         if isinstance(verdict, Refusal):
-            await _refuse(verdict, route.door or OWN, send)
+            await refuse(verdict, send, route.door or OWN)
             return
         last_event_id = headers.get("last-event-id", "")[:100]
         if last_event_id == END:
@@ -317,7 +317,8 @@ async def _head(send: Send, status: int, media_type: str = "", extra: Mapping[st
     await send({"type": "http.response.start", "status": status, "headers": pairs})
 
 
-async def _refuse(refusal: Refusal, door: Door, send: Send) -> None:
+async def refuse(refusal: Refusal, send: Send, door: Door = OWN) -> None:
+    """Answer as the door does: with a problem document, at ours."""
     media_type, body = door.refuse(refusal)
     extra = {"Content-Length": str(len(body))}
     if refusal.status == HTTPStatus.UNAUTHORIZED:

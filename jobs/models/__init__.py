@@ -7,6 +7,7 @@ from jobs.models.fanning import JobStage, JobTemplate
 from jobs.models.hosts import Chore, Host, Installation, MachineType
 from jobs.models.jobs import Attempt, IdempotencyKey, Job, JobEvent, OwnerLoad, Task
 from jobs.models.output import BucketFile, LogChunk, Result, UsageSeries
+from jobs.models.shells import Shell
 from jobs.models.storage import DefaultVault, Upload, Vault
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "MachineType",
     "OwnerLoad",
     "Result",
+    "Shell",
     "Task",
     "Upload",
     "UsageSeries",

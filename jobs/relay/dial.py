@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.models import Endpoint
+from jobs.models import Attempt, Endpoint
 from jobs.relay import handshake
 from jobs.relay.handshake import Asking, Malformed, Refused
+from jobs.states import AttemptState
 from portal.threads import in_thread
 
 BUFFER_BYTES = 256 * 1024
@@ -64,7 +65,16 @@ async def dial(endpoint: Endpoint, target: str, arguments: Mapping[str, str] | N
 
     Raises Refused, whose `code` and text say why, and whose text may be shown to those who may see the job.
     """
-    place = await in_thread(place_of, endpoint.pk)
+    return await reach(await in_thread(place_of, endpoint.pk), target, arguments)
+
+
+async def dial_attempt(attempt_id: int, target: str, arguments: Mapping[str, str] | None = None) -> Stream:
+    """As `dial`, to what of an attempt is no endpoint: a shell that its owner opened."""
+    return await reach(await in_thread(place_of_attempt, attempt_id), target, arguments)
+
+
+async def reach(place: Place, target: str, arguments: Mapping[str, str] | None) -> Stream:
+    """A stream to a target of the attempt at this place. Raises Refused."""
     asking = Asking(place.attempt, target, dict(arguments or {}))
     try:
         async with asyncio.timeout(handshake.PATIENCE_S):
@@ -84,7 +94,22 @@ def place_of(endpoint_id: int) -> Place:
     )
     if row is None or row[0] == Endpoint.State.CLOSED:
         raise Refused("gone", "This job does not run any more.")
-    _state, attempt, relay, certificate = row
+    return _listening(*row[1:])
+
+
+def place_of_attempt(attempt_id: int) -> Place:
+    """Raises Refused as `place_of` does."""
+    row = (
+        Attempt.objects.filter(pk=attempt_id, state=AttemptState.RUNNING)
+        .values_list("name", "host__relay", "host__relay_certificate")
+        .first()
+    )
+    if row is None:
+        raise Refused("gone", "This job does not run any more.")
+    return _listening(*row)
+
+
+def _listening(attempt: str, relay: str, certificate: str) -> Place:
     if not relay:
         raise Refused("away", "The worker that runs this job has no relay now. It may be restarting.")
     return Place(attempt, relay, certificate)

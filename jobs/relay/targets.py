@@ -13,6 +13,8 @@ from jobs.models import Attempt, Job
 from jobs.relay import namespaces
 from jobs.relay.handshake import Refused
 from jobs.runtimes.base import Handle, Runtime
+from jobs.terminals.desk import Desk
+from jobs.terminals.sessions import Unavailable
 
 CONNECT_S = 5.0
 LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
@@ -22,7 +24,7 @@ LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 class Place:
     """An attempt that this worker tends and whose container has started, as a target sees it.
 
-    `ports` looks up which were declared. `close` belongs to the relay: it lets go of what the place holds.
+    `ports` looks up which were declared, `desk` keeps the terminals. `close` belongs to the relay: it lets go of what the place holds.
     """
 
     attempt: Attempt
@@ -30,6 +32,7 @@ class Place:
     runtime: Runtime
     handle: Handle
     ports: Callable[[], frozenset[int]]
+    desk: Desk | None = None
     _known_ports: frozenset[int] = frozenset()
     _namespace: int = -1
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -90,4 +93,24 @@ class Port:
         raise Refused("not_listening", f"Nothing answers on port {text} of the container yet.")
 
 
-TARGETS: dict[str, Target] = {target.name: target for target in (Port(),)}
+class Terminal:
+    """The terminal of the program, or of a shell that somebody opened. `arguments`: see jobs.terminals.desk.Desk.enter."""
+
+    name = "terminal"
+
+    async def open(self, place: Place, arguments: Mapping[str, str]) -> socket.socket:
+        if place.desk is None:
+            raise Refused("unable", "This worker keeps no terminals.")
+        here, there = socket.socketpair()
+        try:
+            await asyncio.to_thread(place.desk.enter, place.attempt, place.handle, arguments, there)
+        except BaseException as reason:
+            here.close()
+            if isinstance(reason, Unavailable):
+                raise Refused(reason.code, str(reason)) from reason
+            raise
+        here.setblocking(False)
+        return here
+
+
+TARGETS: dict[str, Target] = {target.name: target for target in (Port(), Terminal())}

@@ -14,7 +14,7 @@ class RuntimeFault(Exception):
 
     def __init__(self, message: str, *, code: str, retry: bool) -> None:
         super().__init__(message)
-        self.code = code  # image_missing | image_denied | image_unfit | engine_away | start_refused | disk_full
+        self.code = code  # image_missing | image_denied | image_unfit | engine_away | start_refused | disk_full | no_terminal | no_shell
         self.retry = retry
 
 
@@ -52,6 +52,8 @@ class ContainerSpec:
     `network` is the way out: none, or outgoing (beyond this host and its neighbours). `private_network` is one that
     make_network made: the containers on it reach one another by `hostname`, whatever the way out. `public` are ports
     that are reached from outside; they need the way out.
+
+    With `terminal` the program has one: its output is one stream, and `attach` gives both ways of it.
     """
 
     name: str
@@ -74,6 +76,7 @@ class ContainerSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     as_root: bool = False
     writable_root: bool = False
+    terminal: bool = False
 
 
 _CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
@@ -240,6 +243,30 @@ class RegistryLogin:
     password: str = field(repr=False)
 
 
+class Terminal(Protocol):
+    """The near end of a program's terminal. One thread may read while another writes and others resize or close.
+
+    `mark` names a shell to `hang_up`, also for a process that comes later; it is "" for a container's own program.
+    """
+
+    mark: str
+
+    def read(self) -> bytes:
+        """What the program wrote, at most 64 KiB; waits for it. b"" once it has ended, or close was called, or the engine went."""
+
+    def write(self, data: bytes) -> None:
+        """What a person types. Waits while the program reads nothing; goes nowhere once it has ended."""
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Tell the program how large it is shown: 1 to 1000 each. Nothing for one that has ended."""
+
+    def exit_code(self) -> int | None:
+        """Of a shell that has ended; None while it runs, and for a container's own program, whose end `wait` tells."""
+
+    def close(self) -> None:
+        """Let go: the program goes on."""
+
+
 class Runtime(Protocol):
     """What every runtime does. A runtime is done when tests/jobs/runtimes/test_contract*.py pass over it."""
 
@@ -257,6 +284,24 @@ class Runtime(Protocol):
         Inclusive, and pieces of one long line may share a stamp: the caller skips as many pieces with that stamp as it
         has. A piece is at most 16 KiB. Raises RuntimeFault(engine_away); go on with the last stamp when it is back.
         """
+
+    def tail(self, handle: Handle, lines: int) -> list[LogLine]:
+        """The last lines of its output so far; nothing for one that is gone. Raises RuntimeFault(engine_away)."""
+
+    def attach(self, handle: Handle) -> Terminal:
+        """The terminal of a running container's own program. Raises RuntimeFault(no_terminal) where it has none, or has ended.
+
+        To the first who asks the runtime that started it: all that was written so far too. Else what is written from now on.
+        """
+
+    def open_shell(self, handle: Handle) -> Terminal:
+        """A shell of the container's own user in a running container, under its limits: bash where the image has it, else sh.
+
+        Raises RuntimeFault(no_shell) where the image has none, (no_terminal) where the container does not run.
+        """
+
+    def hang_up(self, handle: Handle, mark: str) -> None:
+        """End a shell: HUP, a moment, KILL. Hanging up one that has ended, or whose container is gone, is success."""
 
     def usage(self, handle: Handle) -> Iterator[Usage]:
         """Samples as the engine streams them (about one a second), until the container ends."""

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import requests
 from docker.errors import APIError, ImageNotFound, NotFound
 
-from jobs.runtimes import docker_networks, references
+from jobs.runtimes import docker_networks, docker_terminals, references
 from jobs.runtimes.base import (
     ContainerSpec,
     Exited,
@@ -46,7 +46,7 @@ _FINAL = (
 )
 
 
-class DockerRuntime(docker_networks.PrivateNetworks):
+class DockerRuntime(docker_networks.PrivateNetworks, docker_terminals.Terminals):
     """Thread-safe. `base_url` as Engine's; `networks` are the addresses that private networks get theirs of."""
 
     def __init__(
@@ -104,6 +104,8 @@ class DockerRuntime(docker_networks.PrivateNetworks):
         with self._engine():
             try:
                 self._join(spec, handle.id)
+                if spec.terminal:
+                    self._attach_early(spec.name, handle.id)
                 self._call.start(handle.id)
             except APIError as error:
                 if not isinstance(error, NotFound) or "no such container" not in words_of(error).lower():
@@ -165,15 +167,10 @@ class DockerRuntime(docker_networks.PrivateNetworks):
 
     def _why_nothing_ran(self, handle: Handle) -> str:
         """The init's own last words, where it could not start the program."""
-        with self._engine():
-            try:
-                answer = self._get(handle, "logs", {"stderr": 1, "tail": 1, "timestamps": 1})
-                last = next(log_lines(_blocks(answer)), None)
-            except NotFound:
-                return ""
-        if last is None or not last.data.startswith(b"[FATAL tini"):
+        last = self.tail(handle, 1)
+        if not last or not last[0].data.startswith(b"[FATAL tini"):
             return ""
-        words = last.data.decode("utf-8", "replace").partition("] ")[2].strip().removeprefix("exec ")
+        words = last[0].data.decode("utf-8", "replace").partition("] ")[2].strip().removeprefix("exec ")
         return f"The program could not be started: {words}. Is it in the image?"
 
     def stop(self, handle: Handle, grace_s: float) -> None:
@@ -201,6 +198,7 @@ class DockerRuntime(docker_networks.PrivateNetworks):
                     raise
 
     def remove(self, handle: Handle) -> None:
+        self._let_go(handle.name)
         with self._engine():
             try:
                 self._call.remove_container(_ref(handle), v=True, force=True)
@@ -224,6 +222,14 @@ class DockerRuntime(docker_networks.PrivateNetworks):
             except APIError as error:
                 if error.status_code != 409:  # 409: it is being removed
                     raise
+
+    def tail(self, handle: Handle, lines: int) -> list[LogLine]:
+        with self._engine():
+            try:
+                answer = self._get(handle, "logs", {"stdout": 1, "stderr": 1, "timestamps": 1, "tail": lines})
+                return list(log_lines(_blocks(answer)))
+            except NotFound:
+                return []
 
     def usage(self, handle: Handle) -> Iterator[Usage]:
         with self._engine():

@@ -6,8 +6,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 
 from jobs.runtimes import references
 from jobs.runtimes.base import (
@@ -23,57 +22,24 @@ from jobs.runtimes.base import (
     RegistryLogin,
     Running,
     RuntimeFault,
+    Terminal,
     Usage,
     refuse_unsound,
 )
-from jobs.runtimes.fake_programs import FakeProgram, Program, Stream, by_words
+from jobs.runtimes.fake_programs import Container, FakeProgram, Program, Stream, by_words, pieces, stamp
+from jobs.runtimes.fake_terminals import FakeTerminal, LinesTerminal, Shell
 
 __all__ = ["FakeProgram", "FakeRuntime", "Program", "by_words"]
 
 _STDOUT: Stream = "stdout"
 
 
-@dataclass
-class _Container:
-    spec: ContainerSpec
-    program: FakeProgram
-    id: str
-    pid: int
-    started_ns: int = 0  # wall clock, for stamps; 0 = only created
-    started: float = 0.0  # monotonic
-    paused: float | None = None  # monotonic, since when it stands still
-    killed: tuple[float, int] | None = None  # (monotonic time, exit code) where a stop ended it early
-    lines: list[tuple[float, LogLine]] = field(default_factory=list)  # each with the time it comes out
-
-    @property
-    def now(self) -> float:
-        """Monotonic; for one that is paused it stands still too."""
-        return time.monotonic() if self.paused is None else self.paused
-
-    @property
-    def ends(self) -> float:
-        natural = self.started + self.program.duration_s
-        return natural if self.killed is None else min(natural, self.killed[0])
-
-    def go_on(self) -> None:
-        """After a pause all that was to come comes later by its length."""
-        if self.paused is not None:
-            late_s = time.monotonic() - self.paused
-            self.started += late_s
-            self.lines = [(at + late_s if at > self.paused else at, line) for at, line in self.lines]
-            self.paused = None
-
-    def exited(self) -> Exited:
-        if self.killed is not None and self.killed[0] < self.started + self.program.duration_s:
-            return Exited(code=self.killed[1])
-        return Exited(code=self.program.exit_code, oom=self.program.oom, reason=self.program.reason)
-
-
 class FakeRuntime:
     """Thread-safe. A worker that "restarts" gets the same object again and finds its containers by name.
 
     `program` says what a spec does. `gpus` is how many this host has. `missing` and `registries` make images fail as they
-    do with an engine; `private` images ask for their login. `files` are in every image, by their paths. `away()` and `back()` are an engine that goes and comes; containers go on meanwhile.
+    do with an engine; `private` images ask for their login. `files` are in every image, by their paths; images of
+    `shell_less` have no shell. `away()` and `back()` are an engine that goes and comes; containers go on meanwhile.
     """
 
     def __init__(
@@ -86,6 +52,7 @@ class FakeRuntime:
         sample_every_s: float = 1.0,
         files: Mapping[str, bytes] | None = None,
         private: Mapping[str, RegistryLogin] | None = None,
+        shell_less: Collection[str] = (),
     ) -> None:
         self._program = program
         self._gpus = gpus
@@ -93,12 +60,14 @@ class FakeRuntime:
         self._registries = registries
         self._sample_every_s = sample_every_s
         self._changed = threading.Condition()
-        self._containers: dict[str, _Container] = {}
+        self._containers: dict[str, Container] = {}
         self._networks: dict[str, dict[str, str]] = {}
         self._serial = 0
         self._is_away = False
         self._files = files or {}
         self._private = private or {}
+        self._shell_less = set(shell_less)
+        self._shells: dict[str, Shell] = {}
         self._saved: dict[str, bytes] = {}
         self.started: list[ContainerSpec] = []  # every spec that really started, in order: a test can count
         self.read: list[tuple[str, str]] = []  # every image and path that was asked for
@@ -159,10 +128,10 @@ class FakeRuntime:
                 raise RuntimeFault(message, code="start_refused", retry=False)
             self._serial += 1
             identity = hashlib.sha256(f"{spec.name} {self._serial}".encode()).hexdigest()
-            self._containers[spec.name] = _Container(spec, self._program(spec), identity, pid=1000 + self._serial)
+            self._containers[spec.name] = Container(spec, self._program(spec), identity, pid=1000 + self._serial)
             return Handle(name=spec.name, id=identity)
 
-    def _begin(self, container: _Container) -> None:
+    def _begin(self, container: Container) -> None:
         program = container.program
         if program.start_fault is not None:
             del self._containers[container.spec.name]
@@ -172,9 +141,14 @@ class FakeRuntime:
         for index, line in enumerate(program.lines, start=1):
             stream, data = (_STDOUT, line) if isinstance(line, bytes) else line
             after_s = step_s * index
-            stamp = _stamp(container.started_ns + round(after_s * 1e9) + index)
-            for piece in _pieces(data):
-                container.lines.append((container.started + after_s, LogLine(stamp, stream, piece)))
+            when = stamp(container.started_ns + round(after_s * 1e9) + index)
+            for piece in pieces(data):
+                container.lines.append((container.started + after_s, LogLine(when, stream, piece)))
+        if container.spec.terminal and program.typed_to:
+            container.shell = Shell(
+                self._changed, container.spec.uid, container.is_over, on_line=container.say, on_exit=container.end_now
+            )
+        container.fresh = container.spec.terminal
         self.started.append(container.spec)
         self._changed.notify_all()
 
@@ -233,11 +207,11 @@ class FakeRuntime:
             if found is not None:
                 self._go_on(found)
 
-    def _go_on(self, container: _Container) -> None:
+    def _go_on(self, container: Container) -> None:
         container.go_on()
         self._changed.notify_all()
 
-    def _kill_at(self, container: _Container, when: float, code: int) -> None:
+    def _kill_at(self, container: Container, when: float, code: int) -> None:
         if when < container.ends:
             container.killed = (when, code)
             self._changed.notify_all()
@@ -273,6 +247,49 @@ class FakeRuntime:
             if ended and not due:
                 return
 
+    def tail(self, handle: Handle, lines: int) -> list[LogLine]:
+        with self._changed:
+            self._require_engine()
+            found = self._find(handle)
+            now = min(found.now, found.ends) if found is not None and found.started_ns else 0.0
+            return [line for at, line in found.lines if at <= now][-lines:] if found is not None else []
+
+    def attach(self, handle: Handle) -> Terminal:
+        with self._changed:
+            self._require_engine()
+            found = self._find(handle)
+            if found is None or not found.fresh:
+                found = self._running(handle)
+            if not found.spec.terminal:
+                raise RuntimeFault(f"{handle.name!r} has no terminal.", code="no_terminal", retry=False)
+            fresh, found.fresh = found.fresh, False
+            if found.shell is None:
+                return LinesTerminal(line.data for line in self.follow(handle))
+            return FakeTerminal(found.shell, 0 if fresh else len(found.shell.output))
+
+    def open_shell(self, handle: Handle) -> Terminal:
+        with self._changed:
+            found = self._running(handle)
+            if found.spec.image in self._shell_less:
+                raise RuntimeFault("The image of this job has no shell.", code="no_shell", retry=False)
+            self._serial += 1
+            made = Shell(self._changed, found.spec.uid, found.is_over)
+            self._shells[f"shell-{self._serial}"] = made
+            return FakeTerminal(made, 0, mark=f"shell-{self._serial}")
+
+    def hang_up(self, handle: Handle, mark: str) -> None:
+        with self._changed:
+            self._require_engine()
+            if (found := self._shells.pop(mark, None)) is not None:
+                found.end(129)
+
+    def _running(self, handle: Handle) -> Container:
+        self._require_engine()
+        found = self._find(handle)
+        if found is None or not found.started_ns or found.is_over():
+            raise RuntimeFault(f"{handle.name!r} does not run (any more).", code="no_terminal", retry=False)
+        return found
+
     def usage(self, handle: Handle) -> Iterator[Usage]:
         while True:
             with self._changed:
@@ -291,7 +308,7 @@ class FakeRuntime:
             found = self._find(handle)
             return found.program.written_bytes if found is not None else 0
 
-    def _rest(self, container: _Container) -> None:
+    def _rest(self, container: Container) -> None:
         left_s = min(self._sample_every_s, max(0.0, container.ends - container.now))
         self._changed.wait_for(lambda: self._is_away or container.now >= container.ends, left_s)
 
@@ -351,7 +368,7 @@ class FakeRuntime:
             self._require_engine()
         if found is None:
             raise _image_missing(reference, retry=True)
-        yield from _pieces(self._saved[found])
+        yield from pieces(self._saved[found])
 
     def read_file(self, image: str, path: str, limit_bytes: int) -> bytes | None:
         with self._changed:
@@ -369,7 +386,7 @@ class FakeRuntime:
 
     # -- within -------------------------------------------------------------------------------------------------------
 
-    def _find(self, handle: Handle) -> _Container | None:
+    def _find(self, handle: Handle) -> Container | None:
         found = self._containers.get(handle.name)
         return found if found is not None and handle.id in ("", found.id) else None
 
@@ -382,14 +399,3 @@ def _image_missing(reference: str, *, retry: bool) -> RuntimeFault:
     return RuntimeFault(
         f"Image {reference!r} is missing. Pull it, or check its name.", code="image_missing", retry=retry
     )
-
-
-def _stamp(wall_ns: int) -> str:
-    seconds, nanoseconds = divmod(wall_ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
-
-
-def _pieces(data: bytes) -> Iterator[bytes]:
-    size = 16_384
-    for start in range(0, max(1, len(data)), size):
-        yield data[start : start + size]

@@ -15,6 +15,7 @@ from jobs.runtimes.base import Handle, LogLine
 from jobs.runtimes.fake import FakeRuntime
 from jobs.stage_work import Whole
 from jobs.states import JobState
+from jobs.terminals.desk import Desk
 from portal.people.models import User
 from tests.factories import make_job
 
@@ -47,6 +48,7 @@ def test_a_stream_that_ends_early_is_asked_again(owner: User) -> None:
         tend=lambda _: None,
         release=lambda _: None,
         leaving=threading.Event(),
+        desk=Desk(Rotating()),
     )
     execute._follow(tended, Handle("any"), here)
     assert tended.writer is not None

@@ -86,3 +86,29 @@ def test_usage_is_the_working_set_in_both_control_group_versions() -> None:
         (1.5, 700, 700, 3),
         (1.5, 500, 700, 3),
     ]
+
+
+def plain(line: LogLine) -> bytes:
+    return line.stamp.encode() + b" " + line.data
+
+
+@given(st.lists(st.binary(max_size=60) | st.none(), max_size=6), st.integers(1000, 20_000), st.booleans())
+def test_the_text_of_a_terminal_is_read_wherever_blocks_end(
+    texts: list[bytes | None], size: int, unended: bool
+) -> None:
+    """None stands for a piece of a longer line, which has no end of its own; the last line of a program need not end."""
+    whole = [b"x" * 16_384 if text is None else text.replace(b"\n", b"") + b"\n" for text in texts]
+    lines = [LogLine(f"2026-01-31T12:00:00.{number:09d}Z", "stdout", text) for number, text in enumerate(whole)]
+    if unended and lines:
+        lines[-1] = LogLine(lines[-1].stamp, "stdout", lines[-1].data[:-1])
+    stream = b"".join(plain(line) for line in lines)
+    assert list(log_lines(stream[at : at + size] for at in range(0, len(stream), size))) == lines
+
+
+def test_a_line_of_a_terminal_that_is_no_text_is_three_times_as_long() -> None:
+    worst = "\ufffd".encode() * 16_384
+    stream = b"".join(plain(LogLine(STAMP, "stdout", data)) for data in (worst, worst, b"\n", b"after\n"))
+    lines = list(log_lines(stream[at : at + 4096] for at in range(0, len(stream), 4096)))
+    assert b"".join(line.data for line in lines) == worst + worst + b"\nafter\n"
+    assert {line.stamp for line in lines} == {STAMP}
+    assert max(len(line.data) for line in lines) <= 16_384
