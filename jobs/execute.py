@@ -29,11 +29,11 @@ from tenacity import (
 
 from apps_catalog.launch.binding import bind
 from apps_catalog.launch.spec import RunPlan
-from jobs import care, collect, folders, logs, putting_back, stages, staging
+from jobs import care, collect, endpoints, folders, logs, putting_back, stages, staging
 from jobs.events import record
 from jobs.job_values import ImageUsers, values_of
 from jobs.metrics import Meter
-from jobs.models import Attempt, Host, Job
+from jobs.models import Attempt, Endpoint, Host, Job
 from jobs.models.jobs import LostRace
 from jobs.nodes import Nodes, hosts
 from jobs.preface import preface
@@ -158,6 +158,8 @@ def _start(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Handle:
     handle = _with_image(tended, here, plan.image, begin)
     tended.handle, tended.paused = handle, None if handle.adopted else False
     with transaction.atomic():
+        if (target := endpoints.web_target(bound.url)) is not None:
+            endpoints.declare(attempt, kind=Endpoint.Kind.WEB, port=target[0], path=target[1])
         attempt.move(AttemptState.RUNNING, started_at=Now())
         record(job.number, "started", f"Running on {here.host.name}.", task_id=attempt.task_id)
     return handle

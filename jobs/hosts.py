@@ -31,11 +31,19 @@ def register(*, name: str, serve: Mapping[str, int], tags: Sequence[str], mounts
         "started_at": Now(),
         "heartbeat_at": Now(),
         "engine_fault": "",
+        **dict.fromkeys(("relay", "relay_certificate", "relay_fault"), ""),  # until this process's relay listens
     }
     host, _ = Host.objects.update_or_create(name=name, defaults=values, create_defaults={**values, "draining": False})
     host.refresh_from_db()
     connection.close()
     return host
+
+
+def listens(host: Host, *, relay: str, certificate: str, fault: str) -> None:
+    """Say where the host's relay is to be found, and what it can't do."""
+    rows = Host.objects.filter(pk=host.pk, incarnation=host.incarnation)
+    rows.update(relay=relay, relay_certificate=certificate, relay_fault=fault)
+    connection.close()
 
 
 def check_serves(serve: Mapping[str, int], tags: Sequence[str]) -> None:

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 
 from django.db import Error, InterfaceError, OperationalError, connection
 
-from jobs import claim, stages
-from jobs.execute import Here, execute
+from jobs import claim, endpoints, stages
+from jobs.execute import Here, Tended, execute
 from jobs.folders import HOST_LABEL, INSTALLATION_LABEL
 from jobs.models import Attempt, Host, Installation, MachineType
 from jobs.models.jobs import LostRace
 from jobs.nodes import gpus_of_slot
+from jobs.relay.server import Relay
+from jobs.relay.targets import Place
 from jobs.runtimes.base import Runtime
 from jobs.states import FailureClass
 from jobs.watch import Watcher
@@ -66,9 +68,10 @@ class Slots:
             runtime=runtime,
             labels={INSTALLATION_LABEL: installation, HOST_LABEL: host.name},
             tend=self.watcher.tend,
-            release=self.watcher.release,
+            release=self._release,
             leaving=self.leaving,
         )
+        self.relay = Relay(self._place)
 
     def start(self) -> None:
         """Begin: first whatever this host had begun, each in its own slot (or one more, if `serve` has shrunk)."""
@@ -97,6 +100,7 @@ class Slots:
         """Let go: containers go on, what their logs have is written, the next process adopts them."""
         self.leaving.set()
         self.watcher.leaving.set()
+        self.relay.stop()
         time.sleep(0.3)
         for tended in self.watcher.tending():
             if tended.writer is not None:
@@ -104,6 +108,18 @@ class Slots:
                     tended.writer.flush(force=True)
                 except Error as error:
                     logger.warning("The last lines of %s come with the next process: %s", tended.attempt.name, error)
+
+    def _place(self, attempt_name: str) -> Place | None:
+        """What the relay may reach: an attempt that a slot tends, once its container has started."""
+        tended = next((one for one in self.watcher.tending() if one.attempt.name == attempt_name), None)
+        if tended is None or tended.handle is None:
+            return None
+        attempt = tended.attempt
+        return Place(attempt, tended.job, self.runtime, tended.handle, lambda: _declared_ports(attempt))
+
+    def _release(self, tended: Tended) -> None:
+        self.watcher.release(tended)
+        self.relay.end(tended.attempt.name)
 
     def _thread(self, name: str, act: object, *args: object) -> None:
         threading.Thread(target=act, args=args, name=name, daemon=True).start()  # type: ignore[arg-type]
@@ -189,3 +205,10 @@ class Slots:
                 logger.warning("Giving %s back failed, trying again: %s", attempt.name, error)
             finally:
                 connection.close()
+
+
+def _declared_ports(attempt: Attempt) -> frozenset[int]:
+    try:
+        return endpoints.ports_of(attempt)
+    finally:
+        connection.close()

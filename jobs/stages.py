@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from jobs import limits, placement, vault_locks
+from jobs import endpoints, limits, placement, vault_locks
 from jobs.collect import Item
 from jobs.events import record
 from jobs.models import Attempt, Job, Result, Task
@@ -59,6 +59,7 @@ def settle(attempt: Attempt, outcome: Outcome, *, state: AttemptState = AttemptS
             cpu_s=outcome.cpu_s,
             memory_peak_bytes=outcome.memory_peak_bytes,
         )
+        endpoints.close_all(attempt)
         if outcome.failure is None or outcome.results:
             _keep_results(task, outcome.results)
         if outcome.failure == FailureClass.INFRA and outcome.retry and task.infra_retries < INFRA_RETRIES:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from jobs.views import curation, files, hosts, job, job_output, jobs, launch, schemas, uploads, vaults
+from jobs.views import connecting, curation, files, hosts, job, job_output, jobs, launch, schemas, uploads, vaults
 
 app_name = "jobs"
 urlpatterns: list[URLPattern] = [
     *jobs.urls,
     *job.urls,
     *job_output.urls,
+    *connecting.urls,
     *launch.urls,
     *vaults.urls,
     *files.urls,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
@@ -13,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from portal import env
 from portal.local import postgres
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = Path(env.text("SLIPWAY_STATE", str(BASE_DIR / "var"))).absolute()
 
@@ -238,6 +240,13 @@ RESULTS_LIMIT_MIB = env.integer("RESULTS_LIMIT_MIB", 10_240, minimum=1)
 KEEP_DAYS = env.integer("KEEP_DAYS", 90, minimum=1)
 PRICE_UNIT = env.text("PRICE_UNIT")
 APPDEF_LIMIT_MIB = env.integer("APPDEF_LIMIT_MIB", 4, minimum=1)
+
+# Connecting to what jobs serve
+RELAY = env.text("RELAY", "127.0.0.1:0")
+RELAY_NAMED = env.text("RELAY_NAMED")
+APPS_DOMAIN = (
+    env.text("APPS_DOMAIN", "localhost" if urlsplit(PUBLIC_URL).hostname in LOOPBACK else "").lower().strip(".")
+)
 
 # Doors
 JARVICE_API = env.boolean("JARVICE_API", False)

@@ -13,7 +13,6 @@ import re
 import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -21,16 +20,16 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from django.conf import settings
-from django.contrib.auth import get_user
-from django.contrib.sessions.backends.db import SessionStore
-from django.db import InterfaceError, OperationalError, connections
-from django.http import HttpRequest, parse_cookie
+from django.db import InterfaceError, OperationalError
+from django.http import parse_cookie
 from django.http.request import split_domain_port, validate_host
 
 from portal.api.authentication import narrowed
 from portal.api.problems import MEDIA_TYPE, problem
 from portal.listening import Listener, Watch
 from portal.people.models import ApiToken, User
+from portal.people.sessions import user_of
+from portal.threads import in_thread
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -40,7 +39,6 @@ T = TypeVar("T")
 
 HEARTBEAT_S = 15.0
 RECHECK_S = 30.0
-THREADS = 4
 STREAMS_MAX = 5000
 END = "end"  # the id of a stream's last event: a client that comes back with it has seen everything
 
@@ -116,10 +114,7 @@ def who(headers: Mapping[str, str]) -> User | Refusal:
     key = parse_cookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME)
     if not key:
         return STRANGER
-    request = HttpRequest()
-    request.session = SessionStore(key)
-    user = get_user(request)
-    return user if isinstance(user, User) else STRANGER
+    return user_of(key) or STRANGER
 
 
 def admit(route: Route, match: re.Match[str], headers: Mapping[str, str]) -> Admitted | Refusal:
@@ -142,7 +137,6 @@ class Streams:
         self.otherwise = otherwise
         self.listener = Listener(channel)
         self.open = 0
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="streams")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = self.find(scope["path"]) if scope["type"] == "http" else None
@@ -196,7 +190,7 @@ class Streams:
             return Refusal(400, "bad_host", "This host name is not one of the portal's (ALLOWED_HOSTS).")
         if self.open >= STREAMS_MAX:
             return Refusal(503, "busy", "Too many pages are live right now. Reload in a minute.")
-        return await self._in_thread(admit, route, match, headers)
+        return await in_thread(admit, route, match, headers)
 
     async def _pump(
         self,
@@ -220,7 +214,7 @@ class Streams:
                     if gone.done():
                         return
                     if time.monotonic() >= check_at:
-                        verdict = await self._in_thread(admit, route, match, headers)
+                        verdict = await in_thread(admit, route, match, headers)
                         if isinstance(verdict, Refusal) and verdict is not AWAY:
                             break
                         check_at = time.monotonic() + RECHECK_S
@@ -237,20 +231,11 @@ class Streams:
             finally:
                 await _dropped(gone, following)
 
-    async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
-        def work() -> T:
-            try:
-                return function(*args)
-            finally:
-                connections.close_all()  # back to the pool: a stream that waits holds nothing
-
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-
     async def _patiently(self, function: Callable[..., T], *args: Any) -> T:
-        """As `_in_thread`, trying again while the database is away: the stream stays open, and heartbeats go on."""
+        """As `in_thread`, trying again while the database is away: the stream stays open, and heartbeats go on."""
         while True:
             try:
-                return await self._in_thread(function, *args)
+                return await in_thread(function, *args)
             except (OperationalError, InterfaceError):
                 await asyncio.sleep(2)
 

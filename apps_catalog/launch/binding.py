@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from apps_catalog.launch import jobfiles
+from apps_catalog.launch.connecting import opened_path
 from apps_catalog.launch.environment import job_environment
 from apps_catalog.launch.spec import PlanFile, PlanVariable, RunPlan
 from apps_catalog.launch.start import start_script
-from apps_catalog.launch.substitutions import fill, fill_url
+from apps_catalog.launch.substitutions import fill
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def bind(plan: RunPlan, job: JobValues) -> RunPlan:
         argv=words,
         files=tuple(_written(file, texts) for file in plan.files),
         variables=variables,
-        url=fill_url(plan.url, tokens),
+        connect=replace(plan.connect, path=opened_path(plan.connect, tokens)) if plan.connect else None,
         authored=(),
         expanded=(),
         names=(),

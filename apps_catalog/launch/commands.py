@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from apps_catalog.launch.account import read_variables
 from apps_catalog.launch.authored import expands
 from apps_catalog.launch.cmdscript import read_cmdscript
 from apps_catalog.launch.conditions import check_conditions
+from apps_catalog.launch.connecting import check_ports, check_url
 from apps_catalog.launch.environment import name_fault
 from apps_catalog.launch.hints import read_hints
 from apps_catalog.launch.machines import read_machines, read_scale
 from apps_catalog.launch.parameters import Const, File, Parameter, Upload, read_parameter
 from apps_catalog.launch.positions import join
-from apps_catalog.launch.reading import Notes, Section, plain_text, shortened
+from apps_catalog.launch.reading import Notes, Section, plain_text, shortened, to_flag
 from apps_catalog.launch.spec import Command, Json
 from apps_catalog.launch.substitutions import check_substitutions
 from apps_catalog.launch.walltime import read_walltime
@@ -43,9 +43,6 @@ COMMAND_KEYS = frozenset(
     }
 )
 KEYS_OF_VERSION_2 = ("webshell", "desktop", "verboseinit", "cmdscript")
-UNSERVED_KEYS = ("interactive", "publicip", "ports", "url", "webshell", "desktop")
-PORT = re.compile(r"([0-9]{1,5})/(?:tcp|udp|sctp)")
-MAX_PORT = 65_535
 
 
 def read_command(
@@ -79,7 +76,7 @@ def read_command(
         publicip=section.flag("publicip"),
         ports=_read_ports(section),
         noconnect=section.flag("noconnect"),
-        url=section.text("url").strip(),
+        url=_read_url(section),
         webshell=section.flag("webshell"),
         desktop=section.flag("desktop"),
         verboseinit=section.flag("verboseinit"),
@@ -176,29 +173,22 @@ def _check_keys(section: Section, version: int) -> None:
     if newer and version < 2:
         message = f'{", ".join(newer)} need "appdefversion": 2; accepted all the same.'
         section.notes.warn("needs-version-2", message, section.pointer)
-    unserved = [f"'{key}'" for key in UNSERVED_KEYS if section.get(key)]
-    if unserved:
-        are = "is" if len(unserved) == 1 else "are"
-        message = (
-            f"The command launches; a link to what it serves is not served yet ({', '.join(unserved)} {are} kept)."
-        )
-        section.notes.info("not-yet", message, section.pointer)
     if section.get("noconnect") and section.flag("noconnect") and section.get("url"):
         message = "'noconnect' is true, so the 'url' is never offered."
         section.notes.info("no-effect", message, section.at("url"))
+    elif to_flag(section.get("webshell")) and section.get("url"):
+        message = "'webshell' is true: people connect to the command's terminal, so the 'url' is never opened."
+        section.notes.info("no-effect", message, section.at("url"))
+
+
+def _read_url(section: Section) -> str:
+    url = section.text("url").strip()
+    if url:
+        check_url(url, section.at("url"), section.notes)
+    return url
 
 
 def _read_ports(section: Section) -> tuple[str, ...]:
     ports = section.texts("ports") or ()
-    where = section.at("ports")
-    for port in ports[:40]:
-        match = PORT.fullmatch(port)
-        if not match or not 0 < int(match.group(1)) <= MAX_PORT:
-            message = (
-                f"The port {shortened(port)!r} should be written like 8080/tcp: a number from 1 to {MAX_PORT}, and "
-            )
-            section.notes.warn("port", f"{message}tcp, udp or sctp.", where)
-    if len({port.rpartition("/")[2] for port in ports if PORT.fullmatch(port)}) > 1:
-        message = "The ports are of several protocols; the specification allows one protocol in a list."
-        section.notes.warn("ports-mixed", message, where)
+    check_ports(ports, section.at("ports"), section.notes)
     return ports

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from apps_catalog.launch.authored import Author, Authored
 from apps_catalog.launch.conditions import present_parameters
+from apps_catalog.launch.connecting import connect_faults, connect_to, public_ports
 from apps_catalog.launch.environment import job_environment, name_fault
 from apps_catalog.launch.jobfiles import CORES, GROUP, JOBENV, JOBINFO, NODES, PASSWD, RANDOM, START, late_file
 from apps_catalog.launch.parameters import Const, Parameter, Upload
 from apps_catalog.launch.spec import (
     Json,
     Launch,
+    PlanConnect,
     PlanFile,
     PlanLimits,
     PlanMount,
@@ -22,8 +24,10 @@ from apps_catalog.launch.spec import (
 )
 from apps_catalog.launch.start import names_used
 from apps_catalog.launch.substitutions import names_in
+from portal.errors import Invalid
 
 RESULTS = "/results"
+DESKTOP_START = "/usr/local/bin/nimbix_desktop"  # where jarvice-desktop puts it in an image
 SCRIPT_MODE = 0o555
 
 
@@ -45,7 +49,10 @@ class _User:
 
 
 def plan(launch: Launch, site: Site) -> RunPlan:
-    """The run plan of a launch on this installation. The same launch and site always give an equal plan."""
+    """The run plan of a launch on this installation. The same launch and site always give an equal plan.
+
+    Raises Invalid where what the command serves can't be connected to as its author says.
+    """
     user = _User.of(site)
     author = Author(launch, site, user.name)
     words = command_line(launch, site, author)
@@ -68,7 +75,8 @@ def plan(launch: Launch, site: Site) -> RunPlan:
         expanded=expanded,
         variables=variables,
         nodes=launch.nodes,
-        url=_url(launch, site, author),
+        connect=_connect(launch, site, author),
+        published=public_ports(launch.command),
         verbose=launch.command.verboseinit,
         runs_as_root=site.runs_as_root,
         writable_root=site.writable_root,
@@ -80,7 +88,8 @@ def plan(launch: Launch, site: Site) -> RunPlan:
 
 def needs_api_key(plan: RunPlan) -> bool:
     """Whether a job of this plan is to be given a key of its own: %APIKEY% stands in it, and may be filled in."""
-    texts = (*(plan.argv[index] for index in plan.authored), *(v.value for v in plan.variables if v.authored), plan.url)
+    path = plan.connect.path if plan.connect else ""
+    texts = (*(plan.argv[index] for index in plan.authored), *(v.value for v in plan.variables if v.authored), path)
     return "APIKEY" not in plan.withheld and any("APIKEY" in names_in(text) for text in texts)
 
 
@@ -93,7 +102,7 @@ def values(launch: Launch) -> Iterator[tuple[Parameter, Json]]:
 
 
 def command_line(launch: Launch, site: Site, author: Author) -> tuple[Authored, ...]:
-    """mpirun where it is asked for, the words of `path`, the parameters passed by key, then the positional ones."""
+    """The desktop and mpirun where they are asked for, the words of `path`, the parameters passed by key, then the positional ones."""
     by_key: list[Authored] = []
     by_position: list[Authored] = []
     for parameter, value in values(launch):
@@ -102,7 +111,20 @@ def command_line(launch: Launch, site: Site, author: Author) -> tuple[Authored, 
             block.extend(map(Authored, parameter.words(value)))
         elif not parameter.variable and (word := author.word(parameter.text(value))).text:
             block.extend((word,) if parameter.positional else (Authored(parameter.key), word))
-    return (*_mpirun(launch, site), *map(Authored, launch.command.path), *by_key, *by_position)
+    before = (*_desktop(launch), *_mpirun(launch, site))
+    return (*before, *map(Authored, launch.command.path), *by_key, *by_position)
+
+
+def _desktop(launch: Launch) -> tuple[Authored, ...]:
+    """What starts the desktop of an image that carries one, and the command in it; nothing where the path does so itself."""
+    command = launch.command
+    if (
+        not command.desktop
+        or command.webshell
+        or command.path[0].rpartition("/")[2] == DESKTOP_START.rpartition("/")[2]
+    ):
+        return ()
+    return (Authored(DESKTOP_START),)
 
 
 def _mpirun(launch: Launch, site: Site) -> tuple[Authored, ...]:
@@ -152,9 +174,12 @@ def _variable_names(launch: Launch) -> frozenset[str]:
     return frozenset(own | launch.spec.variables_of(launch.command).keys())
 
 
-def _url(launch: Launch, site: Site, author: Author) -> str:
-    """The link to what the program serves: the command's, else the image's; none where `noconnect` says so."""
-    return "" if launch.command.noconnect else author.url(launch.command.url or site.url_template)
+def _connect(launch: Launch, site: Site, author: Author) -> PlanConnect | None:
+    """What one can connect to, with what is known filled into its path. Raises Invalid for what leads out of the job."""
+    if faults := connect_faults(launch.command, site.url_template):
+        raise Invalid(faults[0].message, faults=faults)
+    found = connect_to(launch.command, site.url_template)
+    return replace(found, path=author.url(found.path)) if found else None
 
 
 def files(

@@ -178,6 +178,7 @@ class MachineSize:
     pids: int = 1024
     disk_mib: int = 10240
     network: Literal["none", "outgoing"] = "none"
+    public_ports: bool = False
     slave_ram_mib: int | None = None
     slave_gpus: int | None = None
 
@@ -265,6 +266,21 @@ class PlanLimits:
 
 
 @dataclass(frozen=True)
+class PlanConnect:
+    """What people can connect to: a program that serves pages (`web`), a desktop, or the command's own `terminal`.
+
+    `port` is the one that it listens on in the container, 0 for a terminal. `path` is opened there, with its query; the
+    tokens that each job has of its own stay in it as written, so that no password is in a plan. `source` says where both
+    are from: the command's url, the image's url.txt, the ports of the command, or what is usual.
+    """
+
+    kind: Literal["web", "terminal", "desktop"]
+    port: int = 0
+    path: str = "/"
+    source: Literal["url", "image", "ports", "default"] = "default"
+
+
+@dataclass(frozen=True)
 class RunPlan:
     """What exactly will be executed. The preview is this plan; argv is a list to the end.
 
@@ -274,7 +290,8 @@ class RunPlan:
     container expands; in them `$(name)` of one of `names` is the value of that variable. `tokens` are values that are
     known already but may not stand in a word before its other tokens are filled in. `withheld` names the tokens that
     stay as they are, because the app is neither certified nor the submitter's. `cores` and `memory_mib` of the limits
-    are of one node; there are `nodes` of them.
+    are of one node; there are `nodes` of them. `connect` is what people can connect to, and `published` the ports that are
+    to be reached at a public address of the host (`8080/tcp`).
     """
 
     image: str
@@ -292,7 +309,8 @@ class RunPlan:
     expanded: tuple[int, ...] = ()
     variables: tuple[PlanVariable, ...] = ()
     nodes: int = 1
-    url: str = ""
+    connect: PlanConnect | None = None
+    published: tuple[str, ...] = ()
     verbose: bool = False
     runs_as_root: bool = False
     writable_root: bool = False
@@ -309,10 +327,11 @@ class RunPlan:
         """A plan as `as_json` wrote it, or as an earlier release did: what that did not have is as if left out."""
         known = {name.name for name in fields(cls)}
         made: dict[str, Any] = {name: value for name, value in raw.items() if name in known}
-        for name in ("argv", "authored", "expanded", "names", "withheld"):
+        for name in ("argv", "authored", "expanded", "names", "withheld", "published"):
             made[name] = tuple(made.get(name, ()))
         for name, kind in (("files", PlanFile), ("mounts", PlanMount), ("variables", PlanVariable)):
             made[name] = tuple(kind(**one) for one in made.get(name, ()))
+        made["connect"] = PlanConnect(**made["connect"]) if made.get("connect") else None
         return cls(**{**made, "env": dict(made["env"]), "limits": PlanLimits(**made["limits"])})
 
     @property
@@ -333,6 +352,7 @@ __all__ = [
     "LaunchSpec",
     "Level",
     "MachineSize",
+    "PlanConnect",
     "PlanFile",
     "PlanLimits",
     "PlanMount",

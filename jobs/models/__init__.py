@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.models.endpoints import Endpoint, Visit
 from jobs.models.hosts import Chore, Host, Installation, MachineType
 from jobs.models.jobs import Attempt, IdempotencyKey, Job, JobEvent, OwnerLoad, Task
 from jobs.models.output import LogChunk, Result, UsageSeries
@@ -11,6 +12,7 @@ __all__ = [
     "Attempt",
     "Chore",
     "DefaultVault",
+    "Endpoint",
     "Host",
     "IdempotencyKey",
     "Installation",
@@ -24,4 +26,5 @@ __all__ = [
     "Upload",
     "UsageSeries",
     "Vault",
+    "Visit",
 ]

@@ -95,6 +95,11 @@ class Host(models.Model):
     draining = models.BooleanField(default=False)
     engine = models.CharField(max_length=200, blank=True)
     engine_fault = models.TextField(blank=True)  # empty = the engine answers
+    # Where the worker's relay listens ("127.0.0.1:40123"), the certificate it shows (PEM; empty: no TLS), and why it
+    # can't serve, where it can't (jobs.relay).
+    relay = models.CharField(max_length=120, blank=True)
+    relay_certificate = models.TextField(blank=True)
+    relay_fault = models.TextField(blank=True)
 
     objects = HostQuerySet.as_manager()
 

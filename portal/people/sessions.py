@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import SESSION_KEY, get_user
+from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.http import HttpRequest
 from django.utils import timezone
 
 from portal.people.models import User
+
+
+def user_of(session_key: str) -> User | None:
+    """Who is signed in by this session now, as Django itself would judge it: not after a sign-out or a new password."""
+    request = HttpRequest()
+    request.session = SessionStore(session_key)
+    user = get_user(request)
+    return user if isinstance(user, User) else None
 
 
 def sessions_of(user: User) -> Iterator[Session]:

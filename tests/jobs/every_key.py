@@ -120,7 +120,7 @@ def desk() -> dict[str, Any]:
         "ports": ["8080/tcp", "8443/tcp"],
         "noconnect": False,
         "url": "https://%PUBLICADDR%:8443/?token=%RANDOM64%",
-        "webshell": True,
+        "webshell": False,
         "desktop": False,
         "variables": {},
         "parameters": {"seconds": _constant("1", positional=True)},

@@ -127,4 +127,6 @@ def test_other_commands_have_their_own(owner: User, version: Version) -> None:
     (script,) = [file for file in plans["script"]["files"] if file["path"] == "/opt/scripts/run.sh"]
     assert (script["text"], script["mode"]) == (every_key.SCRIPT, 0o555)
     assert plans["parallel"]["argv"] == ["mpirun", "--hostfile", "/etc/JARVICE/nodes", "-N", "2", "/usr/bin/solver"]
-    assert plans["desk"]["url"] == "https://%PUBLICADDR%:8443/?token=%RANDOM64%"
+    assert plans["desk"]["connect"] == {
+        "kind": "web", "port": 8443, "path": "/?token=%RANDOM64%", "source": "url",
+    }  # fmt: skip

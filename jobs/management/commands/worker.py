@@ -20,6 +20,8 @@ from django.db import Error, connection
 from jobs import chores, hosts, keep
 from jobs.folders import host_root
 from jobs.models.hosts import NAME, TAG
+from jobs.relay import namespaces
+from jobs.relay.listening import Address, address_of, self_made_certificate
 from jobs.runtimes.docker import DockerRuntime
 from jobs.serving import serve as serve_here
 from jobs.slots import Slots
@@ -47,6 +49,13 @@ class Command(BaseCommand):
             "--take-over", action="store_true", help="Wait for the process that serves this host now to end."
         )
 
+        parser.add_argument(
+            "--relay", default=settings.RELAY, metavar="ADDRESS:PORT", help="Where its relay listens (RELAY)."
+        )
+        parser.add_argument(
+            "--relay-named", default=settings.RELAY_NAMED, metavar="HOST", help="What the portal dials (RELAY_NAMED)."
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         serve = parse_serve(options["serve"])
         name, tags = options["host"], options["tag"]
@@ -55,6 +64,10 @@ class Command(BaseCommand):
         for tag in tags:
             if not TAG.regex.match(tag):  # type: ignore[union-attr]
                 raise CommandError(f"--tag {tag!r}: {TAG.message}")
+        try:
+            relay = address_of(options["relay"], options["relay_named"])
+        except ValueError as refused:
+            raise CommandError(f"--relay: {refused}") from refused
         lock = self._lock(name, options["take_over"])
         try:
             host = hosts.register(name=name, serve=serve, tags=tags, mounts=options["mounts"])
@@ -62,7 +75,22 @@ class Command(BaseCommand):
             raise CommandError(str(refused)) from refused
         runtime = DockerRuntime(settings.DOCKER_URL, registries=settings.REGISTRIES, networks=settings.JOB_NETWORKS)
         slots = Slots(host=host, runtime=runtime, serve=serve)
+        self._listen_for_portal(slots, relay)
         self._run(slots, host.queue_name, lock)
+
+    def _listen_for_portal(self, slots: Slots, address: Address) -> None:
+        """Start the relay. A host that can't have one still runs jobs; what can't be connected to says why."""
+        tls, certificate = (None, "") if address.loopback else self_made_certificate()
+        fault = namespaces.fault()
+        where = ""
+        try:
+            port = slots.relay.start(address.host, address.port, tls=tls)
+            where = f"[{address.named}]:{port}" if ":" in address.named else f"{address.named}:{port}"
+        except OSError as error:
+            fault = f"The relay can't listen on {address.host}:{address.port}: {error.strerror}. See --relay."
+        if fault:
+            logger.warning("Nobody can connect to jobs of this host: %s", fault)
+        hosts.listens(slots.host, relay=where, certificate=certificate, fault=fault)
 
     def _lock(self, name: str, take_over: bool) -> IO[str]:
         """The lock on the host's work folder; the kernel frees it when the process ends, however it does."""

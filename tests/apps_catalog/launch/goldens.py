@@ -15,7 +15,7 @@ from typing import Any
 
 from apps_catalog.launch.appdef import read_appdef
 from apps_catalog.launch.plan import plan
-from apps_catalog.launch.spec import Command, LaunchSpec, MachineSize, RunPlan
+from apps_catalog.launch.spec import Command, LaunchSpec, MachineSize, PlanConnect, RunPlan
 from tests.apps_catalog.launch.corpus import FILES
 from tests.apps_catalog.launch.generate import fill, launch, machine_of, site
 
@@ -43,7 +43,17 @@ def told(plan: RunPlan) -> dict[str, Any]:
         "env": sorted(plan.env),
         "variables": [variable.name for variable in plan.variables],
         "files": [file.path for file in plan.files],
+        "connect": connect_told(plan.connect),
+        "published": list(plan.published),
     }
+
+
+def connect_told(connect: PlanConnect | None) -> list[Any] | None:
+    """Kind, port, where it is from, and the path; an author's path beyond its file name only as a digest."""
+    if connect is None:
+        return None
+    path, _, query = connect.path.partition("?")
+    return [connect.kind, connect.port, connect.source, path, hashlib.sha256(query.encode()).hexdigest()[:16]]
 
 
 def plans() -> dict[str, dict[str, Any]]:

@@ -258,13 +258,8 @@ def test_what_people_read_has_the_signs_that_its_author_wrote_as_html_entities()
     assert command.parameters["p"].words("A&reg;") == ("A&reg;",), "what the program gets stays the author's"
 
 
-def test_what_is_not_served_yet_is_said_once_per_command() -> None:
-    raw = definition(command={"interactive": True, "desktop": True, "webshell": False})
-    (finding,) = findings(raw)
-    assert finding.message == (
-        "The command launches; a link to what it serves is not served yet ('interactive', 'desktop' are kept)."
-    )
-    assert (finding.level, finding.pointer) == ("info", "/commands/go")
+def test_what_people_connect_to_needs_no_remark() -> None:
+    assert findings(definition(command={"interactive": True, "desktop": True, "webshell": False})) == []
 
 
 def test_a_misspelt_key_is_read_as_what_it_means() -> None:

@@ -64,9 +64,11 @@ CASES: list[tuple[str, Any, str, str, str, str]] = [
      "/commands/go/path", "Name a file of its own"),
     ("an unknown substitution", one(type="CONST", value="%CORE%"), "warning", "unknown-substitution", f"{P}/p/value",
      "Did you mean %CORES%?"),
-    ("a port", definition(command={"ports": ["99999/tcp"]}), "warning", "port", "/commands/go/ports", "1 to 65535"),
+    ("a link that leads elsewhere", definition(command={"url": "https://evil.example/"}), "error", "url",
+     "/commands/go/url", "write %PUBLICADDR% in its place"),
+    ("a port", definition(command={"ports": ["99999/tcp"]}), "warning", "port", "/commands/go/ports/0", "1 to 65535"),
     ("ports of two protocols", definition(command={"ports": ["1/tcp", "2/udp"]}), "warning", "ports-mixed",
-     "/commands/go/ports", "one protocol"),
+     "/commands/go/ports/1", "one protocol"),
     ("an unknown type", one(type="STRING"), "error", "unknown-type", f"{P}/p/type", "Did you mean STR?"),
     ("a misspelt key", one(type="selection", vaules=["a"]), "warning", "misspelt-key", f"{P}/p/vaules",
      "did you mean 'values'?"),
@@ -92,7 +94,8 @@ def test_each_kind_of_bad_input_has_its_own_message_at_its_place(
     key = pointer.rpartition("/")[2]
     assert finding.line is not None
     assert finding.column is not None
-    assert f'"{key}"' in text.splitlines()[finding.line - 1]
+    shown = f'"{raw["commands"]["go"]["ports"][int(key)]}"' if key.isdigit() else f'"{key}"'
+    assert shown in text.splitlines()[finding.line - 1]
 
 
 def test_the_messages_of_all_kinds_differ() -> None:
@@ -103,14 +106,11 @@ def test_the_messages_of_all_kinds_differ() -> None:
         said[message] = what
 
 
-def test_no_remark_says_any_more_that_a_key_has_no_effect_but_for_links() -> None:
+def test_no_remark_says_any_more_that_a_key_has_no_effect() -> None:
     raw = definition(
         {"b": {**LOOP["a"], "if": []}, "s": {**FORBIDDEN, "if": ["b"], "variable": False}},
         hints=["SCALE_NODES"], variables={"V": ACCOUNT}, identity={"username": "me"}, scale_max=4,
         command={"noconnect": True, "verboseinit": True, "cmdscript": "echo", "mpirun": True, "variables": {"W": ACCOUNT},
                  "hints": ["VAULT:x"], "path": "/opt/x", "publicip": True},
     )  # fmt: skip
-    waiting = [finding for finding in read_appdef(json.dumps(raw)).findings if finding.code == "not-yet"]
-    assert [finding.message for finding in waiting] == [
-        "The command launches; a link to what it serves is not served yet ('publicip' is kept)."
-    ]
+    assert [f.message for f in read_appdef(json.dumps(raw)).findings if f.code in ("not-yet", "no-effect")] == []

@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from apps_catalog.launch.appdef import read_appdef
-from apps_catalog.launch.plan import plan
+from apps_catalog.launch.plan import DESKTOP_START, plan
 from apps_catalog.launch.schema import command_schema, hints
 from apps_catalog.launch.spec import RunPlan
 from tests.apps_catalog.launch.corpus import FILES, needs_corpus
@@ -49,7 +49,8 @@ def test_valid_definition_is_imported_shown_and_planned(path: Path) -> None:
             made = launch(spec, values, key, machine=machine_of(spec, command))
             assert launch(spec, dict(made.values), key, machine=made.machine) == made
             made_plan = plan(made, site())
-            program = made_plan.argv[5:] if command.mpirun else made_plan.argv
+            start = made_plan.argv[:1] == (DESKTOP_START,) != command.path[:1]
+            program = made_plan.argv[5 * command.mpirun + start :]
             assert program[: len(command.path)] == command.path
             assert RunPlan.from_json(made_plan.as_json()) == made_plan
 

@@ -10,7 +10,7 @@ import pytest
 from apps_catalog.launch.appdef import read_appdef
 from apps_catalog.launch.binding import JobValues, bind
 from apps_catalog.launch.plan import needs_api_key, plan
-from apps_catalog.launch.spec import Finding, MachineSize, RunPlan, VaultMount
+from apps_catalog.launch.spec import Finding, MachineSize, PlanConnect, RunPlan, VaultMount
 from apps_catalog.launch.substitutions import SUBSTITUTIONS
 from tests.apps_catalog.launch.generate import definition, launch, read, site
 
@@ -142,24 +142,30 @@ def test_small_memory_is_one_gb() -> None:
     assert made("%RAM% %SRAM% %TRAM%", machine=MachineSize("n1", 1, 512), nodes=2).argv[-1] == "1 1 2"
 
 
+def connect(planned: RunPlan) -> PlanConnect:
+    assert planned.connect is not None
+    return planned.connect
+
+
 def test_the_link_is_filled_in_with_names_as_addresses_have_them() -> None:
     url = "https://%PUBLICADDR%:5902/%JOBLABEL%/tree?token=%RANDOM64%&cores=%CORES%&k=%APIKEY%"
     spec = read(definition(command={"url": url, "interactive": True}))
     planned = plan(launch(spec, {}, label='a/b "%JOBNAME%"'), site())
     label = "a%2Fb%20%22%25JOBNAME%25%22"
-    assert planned.url == f"https://%PUBLICADDR%:5902/{label}/tree?token=%RANDOM64%&cores=2&k=%APIKEY%"
+    assert connect(planned).path == f"/{label}/tree?token=%RANDOM64%&cores=2&k=%APIKEY%"
     assert planned.withheld == ("APIKEY",)
-    assert bind(planned, JOB).url == (f"https://192.0.2.7:5902/{label}/tree?token={RANDOM[:64]}&cores=2&k=%APIKEY%")
+    assert connect(bind(planned, JOB)).path == f"/{label}/tree?token={RANDOM[:64]}&cores=2&k=%APIKEY%"
 
 
 def test_without_a_link_of_its_own_a_command_has_the_images() -> None:
-    template = "https://%PUBLICADDR%/vnc.html?password=%NIMBIXPASSWD%&user=%NIMBIXUSER%"
-    planned = plan(launch(read(definition()), {}), site(url_template=template))
-    assert bind(planned, JOB).url == "https://192.0.2.7/vnc.html?password=pass-word&user=nimbix"
+    template = "https://%PUBLICADDR%/vnc.html?password=%NIMBIXPASSWD%&user=%NIMBIXUSER%\n"
+    planned = plan(launch(read(definition(command={"interactive": True})), {}), site(url_template=template))
+    assert connect(bind(planned, JOB)) == PlanConnect("web", 443, "/vnc.html?password=pass-word&user=nimbix", "image")
     own = read(definition(command={"url": "http://%PUBLICADDR%:8080/"}))
-    assert bind(plan(launch(own, {}), site(url_template=template)), JOB).url == "http://192.0.2.7:8080/"
-    silent = read(definition(command={"url": "http://x/", "noconnect": True}))
-    assert plan(launch(silent, {}), site(url_template=template)).url == ""
+    assert connect(plan(launch(own, {}), site(url_template=template))) == PlanConnect("web", 8080, "/", "url")
+    silent = read(definition(command={"url": "http://%PUBLICADDR%/", "noconnect": True}))
+    assert plan(launch(silent, {}), site(url_template=template)).connect is None
+    assert plan(launch(read(definition()), {}), site(url_template=template)).connect is None
 
 
 def findings(parameters: dict[str, Any], **over: Any) -> list[Finding]:
