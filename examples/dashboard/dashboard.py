@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import FrameType
 from urllib.parse import parse_qs
 
 PAGES = Path(__file__).resolve().with_name("pages")
@@ -122,7 +123,9 @@ class Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length") or ""
         if not length.isdigit() or int(length) > BODY_BYTES_MAX:
             self.close_connection = True
-            self.answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"That is more than a form.\n", "text/plain; charset=utf-8")
+            self.answer(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"That is more than a form.\n", "text/plain; charset=utf-8"
+            )
             return
         form = parse_qs(self.rfile.read(int(length)).decode("utf-8", "replace"), keep_blank_values=True)
         match self.path:
@@ -181,7 +184,7 @@ class Handler(BaseHTTPRequestHandler):
     def send(self, name: str, data: object) -> None:
         self.wfile.write(f"event: {name}\ndata: {json.dumps(data)}\n\n".encode())
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has above
         """Requests are not worth a line in the job's log."""
 
 
@@ -193,7 +196,11 @@ def main() -> None:
     given = parser.parse_args()
     room = Room(given.target)
     with Server(given.port, room, given.step) as server:
-        signal.signal(signal.SIGTERM, lambda number, frame: server.stopping.set())
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            server.stopping.set()
+
+        signal.signal(signal.SIGTERM, stop)
         print(f"The dashboard is on port {given.port}.", flush=True)
         threading.Thread(target=server.live, daemon=True).start()
         server.serve_forever(poll_interval=0.1)

@@ -21,10 +21,18 @@ from types import FrameType
 
 PORT = 5902
 SIZE = "1280x800"  # until a browser says its own
-PASSWORD_FILE = Path("/etc/JARVICE/vncpasswd")  # the job's %NIMBIXPASSWD% (its first 8 characters), as VNC servers read it
+PASSWORD_FILE = Path(
+    "/etc/JARVICE/vncpasswd"
+)  # the job's %NIMBIXPASSWD% (its first 8 characters), as VNC servers read it
 PAGES = "/usr/share/novnc"
 WINDOWS = Path(__file__).resolve().with_name("jwmrc.xml")
-XTERM = {"faceName": "DejaVu Sans Mono", "faceSize": "11", "background": "#101820", "foreground": "#e6edf3", "saveLines": "5000"}
+XTERM = {
+    "faceName": "DejaVu Sans Mono",
+    "faceSize": "11",
+    "background": "#101820",
+    "foreground": "#e6edf3",
+    "saveLines": "5000",
+}
 START_S, GRACE_S, PATIENCE_S = 20.0, 5.0, 0.1
 RESTARTS = 5  # of what carries the picture to the browser; the program does not notice
 
@@ -41,8 +49,27 @@ def display(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
     """The X server and its name, as ":1". It is spoken to by a socket of ours alone."""
     reading, writing = os.pipe()
     log = (folder / "x.log").open("wb")
-    words = ["Xtigervnc", "-displayfd", str(writing), "-rfbunixpath", str(folder / "vnc"), "-rfbunixmode", "0600", "-rfbport", "-1"]
-    words += ["-nolisten", "tcp", "-SecurityTypes", "VncAuth", "-rfbauth", str(PASSWORD_FILE), "-AlwaysShared", "-UseBlacklist=0"]
+    words = [
+        "Xtigervnc",
+        "-displayfd",
+        str(writing),
+        "-rfbunixpath",
+        str(folder / "vnc"),
+        "-rfbunixmode",
+        "0600",
+        "-rfbport",
+        "-1",
+    ]
+    words += [
+        "-nolisten",
+        "tcp",
+        "-SecurityTypes",
+        "VncAuth",
+        "-rfbauth",
+        str(PASSWORD_FILE),
+        "-AlwaysShared",
+        "-UseBlacklist=0",
+    ]
     words += ["-geometry", SIZE, "-depth", "24", "-dpi", "96", "-desktop", os.environ.get("JOB_LABEL") or "desktop"]
     server = subprocess.Popen(words, pass_fds=[writing], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     log.close()
@@ -57,7 +84,18 @@ def display(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
 
 def page(folder: Path) -> subprocess.Popen[bytes]:
     """noVNC's page, and the screen by a WebSocket below /websockify."""
-    words = [sys.executable, "-W", "ignore", "-m", "websockify", "--web", PAGES, "--unix-target", str(folder / "vnc"), f"127.0.0.1:{PORT}"]
+    words = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "websockify",
+        "--web",
+        PAGES,
+        "--unix-target",
+        str(folder / "vnc"),
+        f"127.0.0.1:{PORT}",
+    ]
     with (folder / "page.log").open("ab") as log:
         return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder)
 
@@ -69,7 +107,12 @@ def resources(folder: Path) -> Path:
     return path
 
 
-def follow(server: subprocess.Popen[bytes], windows: subprocess.Popen[bytes], program: subprocess.Popen[bytes] | None, folder: Path) -> int:
+def follow(
+    server: subprocess.Popen[bytes],
+    windows: subprocess.Popen[bytes],
+    program: subprocess.Popen[bytes] | None,
+    folder: Path,
+) -> int:
     """Wait for the end; its exit code."""
     served, left = page(folder), RESTARTS
     print(f"The desktop is on port {PORT}.", flush=True)
@@ -88,7 +131,10 @@ def follow(server: subprocess.Popen[bytes], windows: subprocess.Popen[bytes], pr
                 return min(abs(code), 1)
             if served.poll() is not None:
                 if not left:
-                    print(f"What serves the desktop ended again and again:\n{(folder / 'page.log').read_text(errors='replace')[-2000:]}", file=sys.stderr)
+                    print(
+                        f"What serves the desktop ended again and again:\n{(folder / 'page.log').read_text(errors='replace')[-2000:]}",
+                        file=sys.stderr,
+                    )
                     return 1
                 served, left = page(folder), left - 1
             time.sleep(PATIENCE_S)
@@ -114,7 +160,12 @@ def run(words: Sequence[str], folder: Path) -> int:
     server, name = display(folder)
     windows = program = None
     try:
-        environment = {**os.environ, "DISPLAY": name, "XAPPLRESDIR": str(folder), "XENVIRONMENT": str(resources(folder))}
+        environment = {
+            **os.environ,
+            "DISPLAY": name,
+            "XAPPLRESDIR": str(folder),
+            "XENVIRONMENT": str(resources(folder)),
+        }
         windows = subprocess.Popen(["jwm", "-f", str(WINDOWS)], env=environment, stdin=subprocess.DEVNULL)
         if words:
             try:

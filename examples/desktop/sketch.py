@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-import tkinter
+import tkinter as tk
 from html import escape
 from pathlib import Path
 from tkinter import ttk
@@ -28,17 +28,20 @@ def svg(strokes: list[Stroke], caption: str) -> str:
     )
 
 
-class Pad(tkinter.Tk):
+class Pad(tk.Tk):
     """The window."""
 
     def __init__(self, results: Path) -> None:
         super().__init__()
         self.title("Sketch pad")
+        ttk.Style(self).theme_use("clam")
         self.results, self.strokes = results, list[Stroke]()
-        self.color = tkinter.StringVar(value=COLORS["Blue"])
-        self.caption = tkinter.StringVar(value="")
-        self.said = tkinter.StringVar(value="Draw with the mouse.")
-        self.canvas = tkinter.Canvas(self, width=WIDTH, height=HEIGHT, background="#ffffff", cursor="pencil", highlightthickness=0)
+        self.color = tk.StringVar(value=COLORS["Blue"])
+        self.caption = tk.StringVar(value="")
+        self.said = tk.StringVar(value="Draw with the mouse.")
+        self.canvas = tk.Canvas(
+            self, width=WIDTH, height=HEIGHT, background="#ffffff", cursor="pencil", highlightthickness=0
+        )
         self.canvas.grid(row=1, column=0, sticky="nsew")
         self.grid_rowconfigure(1, weight=1)
         self.grid_columnconfigure(0, weight=1)
@@ -59,10 +62,10 @@ class Pad(tkinter.Tk):
         ttk.Label(tools, text="Caption").pack(side="right")
         return tools
 
-    def _begin(self, event: tkinter.Event[tkinter.Canvas]) -> None:
+    def _begin(self, event: tk.Event[tk.Canvas]) -> None:
         self.strokes.append((self.color.get(), [(event.x, event.y)]))
 
-    def _draw(self, event: tkinter.Event[tkinter.Canvas]) -> None:
+    def _draw(self, event: tk.Event[tk.Canvas]) -> None:
         if not self.strokes:
             return
         color, points = self.strokes[-1]
