@@ -27,7 +27,7 @@ FILES = {
     "/dashboard.css": ("dashboard.css", "text/css; charset=utf-8"),
     "/dashboard.js": ("dashboard.js", "text/javascript; charset=utf-8"),
 }
-POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+POLICY = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 COLDEST, WARMEST = 5.0, 35.0  # degrees Celsius that may be asked for
 KEPT = 600  # values, the last of which the page draws
 BODY_BYTES_MAX = 1_000
