@@ -19,4 +19,4 @@ RUN SECRET_KEY=only-to-collect-static-files-0000000000 DATABASE_URL=postgresql:/
     python manage.py collectstatic --noinput --verbosity 0
 USER 1000:1000
 EXPOSE 8000
-CMD ["uvicorn", "portal.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "10"]
+CMD ["python", "-m", "portal.web", "--host", "0.0.0.0", "--port", "8000"]

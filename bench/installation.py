@@ -51,8 +51,8 @@ class Installation:
             trial.bind(("127.0.0.1", 0))
             port: int = trial.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
-        words = [sys.executable, "-m", "uvicorn", "portal.asgi:application", "--port", str(port), "--no-access-log"]
-        processes.start("web", [*words, "--log-level", "warning"], env={**self.env, "PUBLIC_URL": url}, cwd=ROOT)
+        words = [sys.executable, "-m", "portal.web", "--port", str(port)]
+        processes.start("web", words, env={**self.env, "PUBLIC_URL": url}, cwd=ROOT)
         wait_until_ready(url, lambda: None)
         return url
 

@@ -82,6 +82,7 @@ def in_a_bucket(client: Any, owner: Any, entries: int) -> list[str]:
 
 def measure_page(site: installation.Installation, owner: Any, vault: str) -> list[str]:
     """Script and rendering time of the page's own thread for opening, typing a filter and sorting."""
+    from django.conf import settings
     from django.test import Client
     from playwright.sync_api import sync_playwright
 
@@ -89,13 +90,14 @@ def measure_page(site: installation.Installation, owner: Any, vault: str) -> lis
 
     client = Client()
     client.force_login(owner)
+    name = settings.SESSION_COOKIE_NAME
     # With DEBUG the portal serves static files from where they lie; without, they would have to be collected first.
     plain = installation.Installation(site.state, site.env | {"DEBUG": "1"})
     with plain.processes() as processes, sync_playwright() as playwright:
         url = plain.web(processes)
         browser = playwright.chromium.launch(executable_path=_chromium(), args=CHROMIUM_FLAGS)
         context = browser.new_context(viewport={"width": 1440, "height": 900})
-        context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": url}])
+        context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": url}])
         page = context.new_page()
         page.goto(f"{url}/apps/picked/launch/", wait_until="networkidle")
         page.locator("[name=vault]").select_option(vault)

@@ -91,6 +91,23 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
         cursor.execute(f"SELECT pg_terminate_backend(pid) {others}")
 
 
+@pytest.fixture(scope="module")
+def rows_of_module(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Rows that all tests of a module share, and that the threads of servers see; all of them are gone afterwards.
+
+    What a test itself writes is in its own transaction: tests.jobs.proxied.committed writes for all to see.
+    """
+    from django.core.management import call_command
+    from django.test import override_settings
+
+    with (
+        django_db_blocker.unblock(),
+        override_settings(APPS_DOMAIN="localhost", PUBLIC_URL="http://127.0.0.1:8000"),
+    ):
+        yield
+        call_command("flush", interactive=False, verbosity=0)
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One browser for all tests of pages."""

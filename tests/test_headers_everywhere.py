@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.conf import settings
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
@@ -92,7 +93,7 @@ def test_with_the_csrf_token_the_same_change_is_done(world: World) -> None:
     """The other half of the proof: it was the token that was missing."""
     client = Client(enforce_csrf_checks=True)
     client.force_login(world.people["owner"], backend="django.contrib.auth.backends.ModelBackend")
-    client.cookies["csrftoken"] = "a" * 32
+    client.cookies[settings.CSRF_COOKIE_NAME] = "a" * 32
     body = {"name": "x", "scopes": ["read"]}
     with transaction.atomic():
         headers = {"X-CSRFToken": "a" * 32}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -14,6 +15,8 @@ from jobs.proxy.gate import Admitted, Gate, Refusal
 from jobs.proxy.headers import Headers
 from jobs.proxy.notices import Notice
 from jobs.proxy.origins import Origin
+from jobs.proxy.sockets import Socket
+from jobs.proxy.traffic import Traffic
 from jobs.relay.handshake import Refused
 from portal.threads import in_thread
 
@@ -25,6 +28,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 OURS = "/.slipway/"  # paths of an app's origin that never reach the app
 ENTER = "/.slipway/enter"
+SOCKETS_MAX = 256  # of one endpoint, in this process
 
 
 class Apps:
@@ -34,39 +38,50 @@ class Apps:
         self.otherwise = otherwise
         self.gate = Gate()
         self.pools = Pools()
+        self.traffic = Traffic()
+        self._sockets: Counter[int] = Counter()  # open ones, by endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            await self.otherwise(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
             return
         hosts = [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"host"]
         if not any(map(origins.is_for_apps, hosts)):
             await self.otherwise(scope, receive, send)
             return
         origin = origins.requested(hosts[0]) if len(hosts) == 1 else None
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
-        elif origin is None:
+        if origin is None:
             await say(notices.not_here(), scope, send)
-        else:
-            await self._http(origin, scope, receive, send)
-
-    async def _http(self, origin: Origin, scope: Scope, receive: Receive, send: Send) -> None:
-        given = scope["headers"]
-        if headers.too_much(given):
+        elif headers.too_much(scope["headers"]):
             await say(notices.too_large(), scope, send)
-        elif scope["path"] == ENTER:
+        elif scope["path"] == ENTER and scope["type"] == "http":
             await self._enter(origin, scope, send)
         elif scope["path"].startswith(OURS):
             await say(notices.not_here(), scope, send)
         else:
-            verdict = await self._admitted(origin, given)
-            if not isinstance(verdict, Admitted):
-                await say(refusal_words(verdict, origin), scope, send)
-            elif asked_elsewhere(given, origin):
-                await say(notices.elsewhere(origin), scope, send)
-            else:
-                await self._pass_on(verdict, origin, scope, receive, send)
+            await self._let_in(origin, scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """The web server's own start and end: nothing of ours is left in its loop."""
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                await self.gate.close()
+                await self.pools.close()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+
+    async def _let_in(self, origin: Origin, scope: Scope, receive: Receive, send: Send) -> None:
+        verdict = await self._admitted(origin, scope["headers"])
+        if not isinstance(verdict, Admitted):
+            await say(refusal_words(verdict, origin), scope, send)
+        elif asked_elsewhere(scope, origin):
+            await say(notices.elsewhere(origin), scope, send)
+        elif scope["type"] == "websocket":
+            await self._socket(verdict, origin, scope, receive, send)
+        else:
+            await self._exchange(verdict, origin, scope, receive, send)
 
     async def _admitted(self, origin: Origin, given: Headers) -> Admitted | Refusal:
         text = pass_text(given)
@@ -93,10 +108,38 @@ class Apps:
         await send({"type": "http.response.start", "status": 303, "headers": there})
         await send({"type": "http.response.body"})
 
-    async def _pass_on(self, admitted: Admitted, origin: Origin, scope: Scope, receive: Receive, send: Send) -> None:
-        """The request to the app and its answer to the browser, until either ends or the person may no longer."""
-        exchange = Exchange(admitted.endpoint, origin, scope, receive, send)
-        task = asyncio.get_running_loop().create_task(exchange.run(await self.pools.of(admitted.endpoint)))
+    async def _exchange(self, admitted: Admitted, origin: Origin, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = admitted.endpoint
+        self.traffic.moved(endpoint.pk)
+        exchange = Exchange(endpoint, origin, scope, receive, send)
+        pool = await self.pools.of(endpoint)
+        if await self._while_allowed(exchange.run(pool), endpoint, origin, scope, send) and not exchange.begun:
+            await say(notices.sign_in(origin), scope, send)
+
+    async def _socket(self, admitted: Admitted, origin: Origin, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = admitted.endpoint
+        if self._sockets[endpoint.pk] >= SOCKETS_MAX:
+            await say(notices.crowded(origin), scope, send)
+            return
+        socket = Socket(endpoint, origin, scope, receive, send)
+        self._sockets[endpoint.pk] += 1
+        try:
+            run = socket.run(lambda: self.traffic.moved(endpoint.pk))
+            if await self._while_allowed(run, endpoint, origin, scope, send):
+                if socket.accepted:
+                    await send({"type": "websocket.close", "code": 1008, "reason": "You are signed out of this app."})
+                else:
+                    await say(notices.sign_in(origin), scope, send)
+        finally:
+            self._sockets[endpoint.pk] -= 1
+            if not self._sockets[endpoint.pk]:
+                del self._sockets[endpoint.pk]
+
+    async def _while_allowed(
+        self, run: Coroutine[Any, Any, None], endpoint: Endpoint, origin: Origin, scope: Scope, send: Send
+    ) -> bool:
+        """Run it until it ends by itself, or the person's pass does: then True. What kept the app from answering is said."""
+        task = asyncio.get_running_loop().create_task(run)
         revoked = False
 
         def revoke() -> None:
@@ -108,12 +151,12 @@ class Apps:
             try:
                 await task
             except asyncio.CancelledError:
-                if revoked and not exchange.begun:
-                    await say(notices.sign_in(origin), scope, send)
+                return revoked
             except Refused as refusal:
-                await say(refused_words(refusal, admitted.endpoint, origin), scope, send)
+                await say(refused_words(refusal, endpoint, origin), scope, send)
             except Unanswered as trouble:
                 await say(trouble.notice(origin), scope, send)
+        return False
 
 
 def pass_text(given: Headers) -> str:
@@ -121,19 +164,20 @@ def pass_text(given: Headers) -> str:
     return next((value for key, value in headers.cookies_of(given) if key == name), "")
 
 
-def asked_elsewhere(given: Headers, origin: Origin) -> bool:
+def asked_elsewhere(scope: Scope, origin: Origin) -> bool:
     """Whether the page of another origin asked for this, other than by a link to follow: S13 for apps.
 
     Neighbours under one domain are one site to a browser, so that SameSite alone does not keep them apart.
     """
-    site = headers.one(given, b"sec-fetch-site")
-    if site in ("same-origin", "none"):
-        return False
-    if site:
-        followed = headers.one(given, b"sec-fetch-mode") == "navigate"
-        return not (followed and headers.one(given, b"sec-fetch-dest") == "document")
+    given = scope["headers"]
     said = headers.one(given, b"origin")
-    return bool(said) and said != origin.url
+    if scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD"):
+        return bool(said) and said != origin.url
+    site = headers.one(given, b"sec-fetch-site")
+    if site in ("", "same-origin", "none"):
+        return bool(said) and said != origin.url
+    followed = headers.one(given, b"sec-fetch-mode") == "navigate"
+    return not (followed and headers.one(given, b"sec-fetch-dest") == "document")
 
 
 def refusal_words(refusal: Refusal, origin: Origin) -> Notice:
@@ -158,5 +202,6 @@ def refused_words(refusal: Refused, endpoint: Endpoint, origin: Origin) -> Notic
 async def say(notice: Notice, scope: Scope, send: Send) -> None:
     as_page = "text/html" in headers.one(scope["headers"], b"accept")
     given, body = notices.answer(notice, as_page=as_page)
-    await send({"type": "http.response.start", "status": notice.status, "headers": given})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+    kind = "websocket.http" if scope["type"] == "websocket" else "http"
+    await send({"type": f"{kind}.response.start", "status": notice.status, "headers": given})
+    await send({"type": f"{kind}.response.body", "body": b"" if scope.get("method") == "HEAD" else body})

@@ -104,9 +104,9 @@ class Pools:
             await self._let_go(next(iter(self._pools)))
         return pool
 
-    async def end(self, endpoint: Endpoint) -> None:
-        if endpoint.pk in self._pools:
-            await self._let_go(endpoint.pk)
+    async def close(self) -> None:
+        for key in tuple(self._pools):
+            await self._let_go(key)
 
     async def _let_go(self, key: int) -> None:
         pool, _ = self._pools.pop(key)
@@ -138,6 +138,7 @@ class Exchange:
         self._port = endpoint.port or 80
         self._origin, self._scope = origin, scope
         self._receive, self._send = receive, send
+        self._has_body = False
         self._body_read = asyncio.Event()
         self._patience = asyncio.timeout(None)
 
@@ -181,31 +182,28 @@ class Exchange:
         given = self._scope["headers"]
         client = self._scope["client"][0] if self._scope.get("client") else ""
         framing = framing_of(given)
+        self._has_body = bool(framing)
         asked = headers.to_app(given, self._origin, self._port, client) + framing
         url = httpcore.URL(scheme=b"http", host=b"localhost", port=self._port, target=target_of(self._scope))
         return httpcore.Request(
             self._scope["method"].encode("ascii"),
             url,
             headers=asked,
-            content=self._body() if framing else self._no_body(),
+            content=self._body(),
             extensions={"timeout": {"pool": POOL_S, "write": WRITE_S}},
         )
 
-    async def _no_body(self) -> AsyncIterator[bytes]:
-        self._read_to_end()
-        return
-        yield b""
-
     async def _body(self) -> AsyncIterator[bytes]:
-        while True:
+        """What the browser sends beside the headers; nothing of it is asked for where they announce none."""
+        more = self._has_body
+        while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise asyncio.CancelledError
             if message.get("body"):
                 yield message["body"]
-            if not message.get("more_body"):
-                self._read_to_end()
-                return
+            more = message.get("more_body", False)
+        self._read_to_end()
 
     def _read_to_end(self) -> None:
         """The app has all of the request: now its time runs, and the browser can only leave."""
@@ -228,6 +226,7 @@ def framing_of(given: Headers) -> Headers:
 
 
 def target_of(scope: Scope) -> bytes:
-    path = scope.get("raw_path") or scope["path"].encode("utf-8")
-    query = scope.get("query_string", b"")
+    """The path with its query, as the browser wrote it."""
+    path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8")
+    query: bytes = scope.get("query_string", b"")
     return path + (b"?" + query if query else b"")

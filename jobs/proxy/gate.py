@@ -156,6 +156,11 @@ class Gate:
             if not stays.endings and self._stays.get(key) is stays:
                 del self._stays[key]
 
+    async def close(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
+
     async def _ask_again(self) -> None:
         while self._stays:
             await asyncio.sleep(RECHECK_S)

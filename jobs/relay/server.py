@@ -6,9 +6,10 @@ import asyncio
 import logging
 import socket
 import ssl
+import struct
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import cast
 
@@ -17,52 +18,59 @@ from django.db import Error
 
 from jobs.relay import handshake
 from jobs.relay.handshake import Malformed, Refused
-from jobs.relay.targets import TARGETS, Place
+from jobs.relay.targets import TARGETS, Place, Target
 
 logger = logging.getLogger(__name__)
 CONNECTIONS_MAX = 512  # of one attempt
 UNKNOWN_MAX = 256  # that have not proved yet who they are
 HIGH_WATER = 256 * 1024
+RESET = struct.pack("ii", 1, 0)  # a close that the other side sees as a break
 Find = Callable[[str], Place | None]
 
 
 class Relay:
     """Listens from `start` to `stop`. `find` gives the place of an attempt by its name; it is called in the relay's thread."""
 
-    def __init__(self, find: Find) -> None:
-        self._find = find
-        self._loop = uvloop.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+    def __init__(self, find: Find, targets: Mapping[str, Target] = TARGETS) -> None:
+        self._find, self.targets = find, targets
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._places: dict[str, Place] = {}
         self._links: defaultdict[str, set[Link]] = defaultdict(set)
+        self._server: asyncio.Server | None = None
         self.unknown = 0
 
     def start(self, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> int:
         """Listen; the port (a free one for 0). Raises OSError where the address can't be had."""
+        self._loop = uvloop.new_event_loop()
+        self._thread = threading.Thread(target=self._run, args=(self._loop,), name="relay", daemon=True)
         self._thread.start()
-        listening = asyncio.run_coroutine_threadsafe(self._listen(host, port, tls), self._loop)
+        listening = asyncio.run_coroutine_threadsafe(self._listen(self._loop, host, port, tls), self._loop)
         return listening.result(timeout=10)
 
     def stop(self) -> None:
         """End all connections and the thread."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._end_all)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._end_all, self._loop)
             self._thread.join(timeout=2)
+            self._loop = None
 
     def end(self, attempt: str) -> None:
         """The attempt has ended, or is not ours any more: so do its connections. From any thread."""
-        if self._thread.is_alive():
+        if self._loop is not None:
             self._loop.call_soon_threadsafe(self._end, attempt)
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
-        self._loop.close()
+    @staticmethod
+    def _run(loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        loop.run_forever()
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
 
-    async def _listen(self, host: str, port: int, tls: ssl.SSLContext | None) -> int:
-        server = await self._loop.create_server(lambda: Caller(self), host, port, ssl=tls, backlog=512)
-        address: tuple[str, int] = server.sockets[0].getsockname()
-        return address[1]
+    async def _listen(self, loop: asyncio.AbstractEventLoop, host: str, port: int, tls: ssl.SSLContext | None) -> int:
+        server = await loop.create_server(lambda: Caller(self), host, port, ssl=tls, backlog=512)
+        self._server = cast("asyncio.Server", server)
+        bound: int = self._server.sockets[0].getsockname()[1]
+        return bound
 
     def _end(self, attempt: str) -> None:
         for link in tuple(self._links.pop(attempt, ())):
@@ -70,10 +78,12 @@ class Relay:
         if (place := self._places.pop(attempt, None)) is not None:
             place.close()
 
-    def _end_all(self) -> None:
+    def _end_all(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._server is not None:
+            self._server.close()
         for attempt in {*self._links, *self._places}:
             self._end(attempt)
-        self._loop.stop()
+        loop.call_later(0.05, loop.stop)  # what was closed is let go of in the loop's next rounds
 
     # -- for connections, in the loop ---------------------------------------------------------------------------------
 
@@ -106,8 +116,12 @@ class Link:
         self.sides: list[Side] = []
 
     def abort(self) -> None:
+        """Cut it: both sides see that it broke, and don't take what they have for the whole."""
         for side in self.sides:
             if side.transport is not None:
+                plain = side.transport.get_extra_info("socket")
+                if plain is not None:
+                    plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 side.transport.abort()
 
 
@@ -203,7 +217,7 @@ class Caller(Side):
         try:
             if self.known or len(self.buffer) > 2 + handshake.FRAME_MAX:
                 raise Malformed("More was sent than one frame.")
-            if len(self.buffer) < 2 or len(self.buffer) < 2 + (length := handshake.length_of(self.buffer)):
+            if len(self.buffer) < 2 or len(self.buffer) < 2 + (length := handshake.length_of(bytes(self.buffer[:2]))):
                 return
             if len(self.buffer) > 2 + length:
                 raise Malformed("More was sent than one frame.")
@@ -224,7 +238,7 @@ class Caller(Side):
     async def _open(self, asking: handshake.Asking, agreed: str) -> None:
         loop = asyncio.get_running_loop()
         try:
-            target = TARGETS.get(asking.target)
+            target = self.relay.targets.get(asking.target)
             if target is None:
                 raise Refused("not_allowed", "This relay knows no such target: is it of an older release?")
             place = self.relay.place(asking.attempt)

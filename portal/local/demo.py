@@ -172,10 +172,7 @@ class Demo:
         stamp.write_text(seen.hexdigest())
 
     def start(self, port: int) -> None:
-        web = [sys.executable, "-m", "uvicorn", "portal.asgi:application", "--host", "127.0.0.1", "--port", str(port)]
-        web += ["--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "5", "--log-level", "warning"]
-        if self.develop:
-            web += ["--reload", *(f"--reload-dir={name}" for name in ("portal", "apps_catalog", "jobs"))]
+        web = [sys.executable, "-m", "portal.web", "--port", str(port), *(["--reload"] if self.develop else [])]
         worker = [sys.executable, "manage.py", "worker", "--host", "demo", "--serve", "n1=2", "--serve", "n2=1"]
         self.processes.start("web", web, env=self.env, cwd=ROOT)
         self.processes.start("worker", worker, env=self.env, cwd=ROOT)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page
 from pytest_django.live_server_helper import LiveServer
@@ -56,8 +57,8 @@ def visit(portal_url: str, chromium: Browser) -> Iterator[Visit]:
             java_script_enabled=scripts,
         )
         contexts.append(context)
-        cookie = client.cookies["sessionid"].value
-        context.add_cookies([{"name": "sessionid", "value": cookie, "url": portal_url}])
+        name = settings.SESSION_COOKIE_NAME
+        context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": portal_url}])
         page = context.new_page()
         page.set_default_timeout(10_000)
         listen(page, faults)

@@ -193,7 +193,7 @@ class Site:
         return process
 
     def web(self, port: int, *, ready: bool = True, **env: str) -> Process:
-        words = ["-m", "uvicorn", "portal.asgi:application", "--port", str(port), "--lifespan", "off"]
+        words = ["-m", "portal.web", "--port", str(port), "--log-level", "info"]
         process = self.start("web", words, env)
         if ready:
             process.ready("Uvicorn running")

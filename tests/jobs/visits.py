@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.db import connection, connections
 from django.test import Client
 from django.utils import timezone
@@ -96,7 +97,7 @@ async def visiting(path: str, headers: dict[str, str] | None = None, method: str
 def cookie_of(user: User) -> dict[str, str]:
     client = Client()
     client.force_login(user)
-    return {"cookie": f"sessionid={client.cookies['sessionid'].value}"}
+    return {"cookie": f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"}
 
 
 def write_log(job: Job, data: bytes) -> Attempt:
