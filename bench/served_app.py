@@ -2,7 +2,7 @@
 """A web app of the standard library alone, to be run in a container: what a proxy must carry, one address for each.
 
 Usage: served_app.py [PORT [ADDRESS]]. It answers / (a page), /headers, /set, /redirect, /bytes, /upload, /events,
-/early, /half, /crash, /exit, and the WebSockets /echo, /flood, /bye, /refuse.
+/early, /half, /none, /long, /sent, /exit, and the WebSockets /echo, /pieces, /flood, /bye, /refuse, /plain.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import sys
 from urllib.parse import parse_qsl, urlsplit
 
 BLOCK = bytes(range(256)) * 1024
+SENT = {"flood": 0}  # messages of the last flood
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 PAGE = """<!doctype html><title>Served</title><h1>Served</h1><p id="said"></p><p id="echo"></p>
 <script>
@@ -127,15 +128,20 @@ async def socket(reader, writer, asked):
     if asked.path == "/refuse":
         await answer(writer, asked, b"Not by this way.", status=403)
         return
+    if asked.path == "/plain":
+        await answer(writer, asked, b"As if nothing were asked.")
+        return
     accept = base64.b64encode(hashlib.sha1((asked.header("sec-websocket-key") + GUID).encode()).digest()).decode()  # noqa: S324
     more = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept)]
     if offered := asked.header("sec-websocket-protocol"):
         more.append(("Sec-WebSocket-Protocol", offered.split(",")[-1].strip()))
     writer.write(head(101, [*more, ("Set-Cookie", "of_socket=1; Domain=localhost")]))
     if asked.path == "/flood":
+        SENT["flood"] = 0
         for number in range(int(asked.first.get("count", "1000"))):
-            writer.write(frame(1, f"{number}".encode()))
+            writer.write(frame(1, f"{number}".encode().ljust(int(asked.first.get("size", "0")))))
             await writer.drain()
+            SENT["flood"] += 1
     if asked.path == "/bye":
         code = int(asked.first.get("code", "4001"))
         writer.write(frame(8, struct.pack("!H", code) + b"as asked"))
@@ -186,6 +192,8 @@ async def respond(reader, writer, asked):
             writer.close()
         case "/long":
             await answer(writer, asked, b"x", more=[("X-Long", "y" * int(asked.first.get("bytes", "1000000")))])
+        case "/sent":
+            await answer(writer, asked, str(SENT["flood"]).encode())
         case "/exit":
             os._exit(3)
         case _:

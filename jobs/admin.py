@@ -36,6 +36,7 @@ class MachineTypeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "aliases",
         "requires",
         "network",
+        "public_ports",
         "price_per_hour",
         "enabled",
     )

@@ -18,7 +18,8 @@ from apps_catalog.services import (
     put_back,
     record_image,
 )
-from jobs.models import Job
+from jobs.models import Endpoint, Job
+from jobs.readiness import READY
 from jobs.runtimes import image_layers
 from jobs.runtimes.base import Runtime, RuntimeFault
 from jobs.states import JOB_TERMINAL
@@ -82,6 +83,33 @@ def mail_finished(job_number: int) -> None:
         raise
 
 
+def mail_about_app(endpoint_pk: int) -> None:
+    """One mail to the owner of a job: that its app can be connected to, or that it is stopped soon, as nobody uses it."""
+    rows = Endpoint.objects.exclude(mail_due="").filter(pk=endpoint_pk)
+    endpoint = rows.select_related("job__owner", "job__version__app").first()
+    if endpoint is None or not endpoint.job.owner.email or not settings.MAIL_ENABLED:
+        return
+    job, due = endpoint.job, endpoint.mail_due
+    if not rows.filter(mail_due=due).update(mail_due=""):
+        return  # somebody else is at it
+    name = " ".join((job.label or job.version.app.name).split())
+    page = f"{settings.PUBLIC_URL}{job.get_absolute_url()}"
+    if due == READY:
+        title = f"Job {job.number} is ready: {name}"
+        said = f"{job.version.app.name}, job {job.number}, answers. Connect to it from its page:"
+    else:
+        title = f"Job {job.number} is stopped soon: {name}"
+        said = (
+            f"Nobody has used {job.version.app.name}, job {job.number}, for a while. It is stopped soon, unless "
+            "somebody does. To keep it running, open its page:"
+        )
+    try:
+        send_mail(title, f"{said}\n\n{page}\n", None, [job.owner.email])
+    except OSError:
+        Endpoint.objects.filter(pk=endpoint.pk, mail_due="").update(mail_due=due)
+        raise
+
+
 def catch_up(runtime: Runtime) -> None:
     """Do the chores whose doorbell got lost: images of published versions not looked up or read, mails not sent."""
     versions = Version.objects.filter(
@@ -94,3 +122,5 @@ def catch_up(runtime: Runtime) -> None:
     waiting = Job.objects.filter(notify=True, finished_at__lt=Now() - LATE, finished_at__gt=Now() - timedelta(days=1))
     for number in waiting.values_list("number", flat=True)[:50]:
         mail_finished(number)
+    for pk in Endpoint.objects.live().exclude(mail_due="").values_list("pk", flat=True)[:50]:
+        mail_about_app(pk)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from django.db import IntegrityError, transaction
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from jobs.models import Attempt, Endpoint
 from jobs.models.endpoints import random_label
@@ -33,7 +31,14 @@ def declare(attempt: Attempt, *, kind: Endpoint.Kind, port: int | None = None, p
 def opened(endpoint: Endpoint) -> bool:
     """It answers: from waiting to open. False when it was not waiting."""
     rows = Endpoint.objects.filter(pk=endpoint.pk, state=Endpoint.State.WAITING)
-    return bool(rows.update(state=Endpoint.State.OPEN, since=Now()))
+    first = Coalesce("answered_at", Now())
+    return bool(rows.update(state=Endpoint.State.OPEN, since=Now(), answered_at=first, other_ports=[]))
+
+
+def silent(endpoint: Endpoint) -> bool:
+    """It does not answer any more: from open back to waiting. False when it was not open."""
+    rows = Endpoint.objects.filter(pk=endpoint.pk, state=Endpoint.State.OPEN)
+    return bool(rows.update(state=Endpoint.State.WAITING, since=Now()))
 
 
 def close_all(attempt: Attempt) -> None:
@@ -45,15 +50,3 @@ def ports_of(attempt: Attempt) -> frozenset[int]:
     """The ports of the container that the relay may reach: those that were declared, and no others."""
     rows = Endpoint.objects.live().filter(attempt=attempt, port__isnull=False).values_list("port", flat=True)
     return frozenset(port for port in rows if port is not None)
-
-
-def web_target(url: str) -> tuple[int, str] | None:
-    """Port and path (with query) of a plan's url; None where it has none, or what is no address."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    except ValueError:
-        return None
-    if port is None or parts.scheme not in ("http", "https"):
-        return None
-    return port, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

@@ -29,11 +29,11 @@ from tenacity import (
 
 from apps_catalog.launch.binding import bind
 from apps_catalog.launch.spec import RunPlan
-from jobs import care, collect, endpoints, folders, logs, putting_back, stages, staging
+from jobs import care, collect, connecting, folders, logs, putting_back, stages, staging
 from jobs.events import record
-from jobs.job_values import ImageUsers, values_of
+from jobs.job_values import ImageTexts, values_of
 from jobs.metrics import Meter
-from jobs.models import Attempt, Endpoint, Host, Job
+from jobs.models import Attempt, Host, Job
 from jobs.models.jobs import LostRace
 from jobs.nodes import Nodes, hosts
 from jobs.preface import preface
@@ -84,7 +84,7 @@ class Here:
     tend: Callable[[Tended], None]
     release: Callable[[Tended], None]
     leaving: threading.Event
-    users: ImageUsers = field(default_factory=ImageUsers)
+    texts: ImageTexts = field(default_factory=ImageTexts)
 
 
 def execute(attempt: Attempt, here: Here, gpu_indexes: tuple[int, ...] = ()) -> None:
@@ -141,13 +141,22 @@ def _start(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Handle:
         tended.handle = Handle(name=attempt.name, id="", adopted=True)
         return tended.handle
     connection.close()
-    users = _with_image(tended, here, plan.image, lambda: here.users.of(here.runtime, plan))
-    bound = bind(plan, values_of(job, plan, users=users, hosts=hosts(plan.nodes)))
+    users = _with_image(tended, here, plan.image, lambda: here.texts.users(here.runtime, plan))
+    plan = connecting.with_image_url(
+        job,
+        plan,
+        lambda path: _with_image(tended, here, plan.image, lambda: here.texts.text(here.runtime, plan.image, path)),
+    )
+    endpoint = connecting.declare(attempt, plan)
+    addresses = connecting.addresses(endpoint, plan, here.host)
+    bound = bind(plan, values_of(job, plan, users=users, hosts=hosts(plan.nodes), addresses=addresses))
+    connecting.keep_path(endpoint, bound)
     tended.folder.prepare(bound)
     staging.bring(_care(tended, here))
     spec = folders.container(
         attempt=attempt, job=job, plan=bound, folder=tended.folder, labels=here.labels, gpu_indexes=gpu_indexes
     )
+    spec = dataclasses.replace(spec, public=connecting.public_ports(bound, addresses.public_ip))
     connection.close()
     master, slaves = tended.nodes.share(spec, bound, tended.folder.root / "keys")
 
@@ -157,10 +166,9 @@ def _start(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Handle:
 
     handle = _with_image(tended, here, plan.image, begin)
     tended.handle, tended.paused = handle, None if handle.adopted else False
+    ports = _patiently(tended, here, lambda: here.runtime.published(handle)) if master.public else ()
     with transaction.atomic():
-        if (target := endpoints.web_target(bound.url)) is not None:
-            endpoints.declare(attempt, kind=Endpoint.Kind.WEB, port=target[0], path=target[1])
-        attempt.move(AttemptState.RUNNING, started_at=Now())
+        attempt.move(AttemptState.RUNNING, started_at=Now(), published=connecting.published(ports))
         record(job.number, "started", f"Running on {here.host.name}.", task_id=attempt.task_id)
     return handle
 

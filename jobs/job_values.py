@@ -10,6 +10,7 @@ import string
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
@@ -31,8 +32,8 @@ UNBIASED = 256 - 256 % len(ALPHABET)  # bytes from here on would make some lette
 PASSWORD_LETTERS = 16
 KEY_LETTERS = 43  # 256 bits
 KEY_MARGIN = timedelta(hours=1)  # beyond the time limit: for the start, the grace, and clocks that differ
-USERS_BYTES_MAX = 256 * 1024
-IMAGES_KEPT = 256
+TEXT_BYTES_MAX = 256 * 1024
+TEXTS_KEPT = 768
 
 
 def letters(job: Job, what: str, count: int) -> str:
@@ -42,8 +43,27 @@ def letters(job: Job, what: str, count: int) -> str:
     return "".join(found[:count])
 
 
+@dataclass(frozen=True)
+class Addresses:
+    """Where a job is reached; see JobValues."""
+
+    public_ip: str = ""
+    public_name: str = ""
+    connect_url: str = ""
+
+
+def password_of(job: Job) -> str:
+    """What %NIMBIXPASSWD% is in this job."""
+    return letters(job, "password", PASSWORD_LETTERS)
+
+
 def values_of(
-    job: Job, plan: RunPlan, *, users: tuple[str, str] = ("", ""), hosts: tuple[str, ...] = ("localhost",)
+    job: Job,
+    plan: RunPlan,
+    *,
+    users: tuple[str, str] = ("", ""),
+    hosts: tuple[str, ...] = ("localhost",),
+    addresses: Addresses = Addresses(),
 ) -> JobValues:
     """What `bind` fills into the plan. `users` are /etc/passwd and /etc/group of the image.
 
@@ -52,8 +72,11 @@ def values_of(
     return JobValues(
         name=job.name,
         random128=letters(job, "random", 128),
-        password=letters(job, "password", PASSWORD_LETTERS),
+        password=password_of(job),
         hosts=hosts,
+        public_ip=addresses.public_ip,
+        public_name=addresses.public_name,
+        connect_url=addresses.connect_url,
         api_key=_api_key(job, plan),
         account=_account(job, plan),
         image_passwd=users[0],
@@ -103,29 +126,29 @@ def inherited(declared: Mapping[str, AccountVariable]) -> frozenset[str]:
     return frozenset(name for name, variable in declared.items() if variable.inherit)
 
 
-class ImageUsers:
-    """/etc/passwd and /etc/group of images: asked for at the first job of an image, and kept in the process."""
+class ImageTexts:
+    """Small files of images, such as /etc/passwd: asked for at the first job of an image, and kept in the process."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, runtime: Runtime, plan: RunPlan) -> tuple[str, str]:
-        """Both texts, "" for what the image lacks; nothing is asked where the plan has no such file. Raises RuntimeFault."""
+    def users(self, runtime: Runtime, plan: RunPlan) -> tuple[str, str]:
+        """/etc/passwd and /etc/group; nothing is asked where the plan has no such file. Raises RuntimeFault."""
         late = {file.path for file in plan.files if file.late}
         if not {PASSWD, GROUP} & late:
             return "", ""
+        return self.text(runtime, plan.image, PASSWD), self.text(runtime, plan.image, GROUP)
+
+    def text(self, runtime: Runtime, image: str, path: str) -> str:
+        """One file, "" where the image has none or it is too long. Raises RuntimeFault."""
         with self._lock:
-            found = self._kept.get(plan.image)
+            found = self._kept.get((image, path))
         if found is None:
-            found = _text(runtime, plan.image, PASSWD), _text(runtime, plan.image, GROUP)
-            if "sha256:" in plan.image:  # a name alone may mean other bytes tomorrow
+            found = (runtime.read_file(image, path, TEXT_BYTES_MAX) or b"").decode("utf-8", "replace")
+            if "sha256:" in image:  # a name alone may mean other bytes tomorrow
                 with self._lock:
-                    self._kept[plan.image] = found
-                    while len(self._kept) > IMAGES_KEPT:
+                    self._kept[image, path] = found
+                    while len(self._kept) > TEXTS_KEPT:
                         self._kept.popitem(last=False)
         return found
-
-
-def _text(runtime: Runtime, image: str, path: str) -> str:
-    return (runtime.read_file(image, path, USERS_BYTES_MAX) or b"").decode("utf-8", "replace")

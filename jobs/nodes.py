@@ -101,6 +101,7 @@ def _slave(joined: ContainerSpec, limits: PlanLimits, name: str, host: str, inde
         joined,
         name=name,
         hostname=host,
+        public=(),
         network="none",  # the way out is the master's: MPI would take a second network that all nodes have for a way between them
         argv=("/bin/sh", node_keys.START, "-D", "-e"),
         memory_mib=memory_mib,

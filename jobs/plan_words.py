@@ -9,7 +9,7 @@ from typing import Any
 from apps_catalog.launch.environment import quoted
 from apps_catalog.launch.jobfiles import JOBENV
 from apps_catalog.launch.snippets import shell_line
-from apps_catalog.launch.spec import PlanFile, RunPlan
+from apps_catalog.launch.spec import PlanConnect, PlanFile, RunPlan
 from apps_catalog.launch.substitutions import LATE, TOKEN
 
 ONE_LINE = 32
@@ -128,6 +128,23 @@ def legend(shown: Iterable[Word], lines: Iterable[Line]) -> Legend:
     shown = list(shown)
     texts = [*(word.pieces for word in shown), *(line.pieces for line in lines)]
     return Legend(any(piece.late for text in texts for piece in text), any(word.expanded for word in shown))
+
+
+def connect_words(plan: RunPlan) -> str:
+    """What comes once a job of this plan runs: what opens in the browser; "" where nothing does."""
+    match plan.connect:
+        case None:
+            return ""
+        case PlanConnect(kind="terminal"):
+            return "A terminal opens in your browser when it runs"
+        case PlanConnect(kind="desktop"):
+            return "A desktop opens in your browser when ready"
+    return "Opens in your browser when ready"
+
+
+def published_words(plan: RunPlan) -> str:
+    """ "22/tcp, 443/tcp": the ports that get a public address; "" where none does."""
+    return ", ".join(plan.published)
 
 
 def user_words(plan: RunPlan) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps_catalog.help_pages import cleaned
+from jobs import connections
 from jobs.models import Host, Job, JobEvent, MachineType, Result
 from jobs.states import FailureClass, JobState
 from portal.api.fields import Body, Flag, Text, Whole
@@ -83,6 +86,24 @@ class JobQuery(serializers.Serializer[Any]):
         return states
 
 
+class PublicPortRead(serializers.Serializer[Any]):
+    address = serializers.CharField(help_text="Address and port at which it is reached from outside.")
+    port = serializers.CharField(help_text="The program's own port, `22/tcp`.")
+
+
+class ConnectRead(serializers.Serializer[Any]):
+    """What one can connect to. Where people are led to, with the app's own password, is told to their browser alone."""
+
+    kind = serializers.CharField(allow_blank=True, help_text="web, desktop, terminal; empty: public ports alone.")
+    state = serializers.ChoiceField(choices=("coming", "waiting", "late", "silent", "open", "unable", "ended"))
+    message = serializers.CharField(help_text="The same in a sentence.")
+    port = serializers.IntegerField(allow_null=True, help_text="That the program is waited for at, in its container.")
+    since = serializers.DateTimeField(allow_null=True, help_text="When it came to be waiting or open.")
+    url = serializers.CharField(allow_null=True, help_text="To open in a browser; null where you may not, or not now.")
+    ports = PublicPortRead(many=True)
+    help = serializers.CharField(allow_null=True, help_text="The app's help, as HTML without anything active.")
+
+
 class JobRead(serializers.ModelSerializer[Job]):
     app = serializers.CharField(source="version.app.slug")
     version = serializers.CharField(source="version.label")
@@ -101,7 +122,7 @@ class JobRead(serializers.ModelSerializer[Job]):
 
     class Meta:
         model = Job
-        fields: ClassVar = (
+        fields: ClassVar[tuple[str, ...]] = (
             "number",
             "state",
             "reason",
@@ -156,6 +177,25 @@ class JobRead(serializers.ModelSerializer[Job]):
             "results": f"{at}/results",
             "cancel": f"{at}/cancel",
         }
+
+
+class JobFull(JobRead):
+    """A job as in a list, and how it stands with connecting to it. Needs the `viewer` in its context."""
+
+    connect = serializers.SerializerMethodField(help_text="Null where the job offers nothing to connect to.")
+
+    class Meta(JobRead.Meta):
+        fields: ClassVar[tuple[str, ...]] = (*JobRead.Meta.fields, "connect")
+        read_only_fields = fields
+
+    @extend_schema_field(ConnectRead(allow_null=True))
+    def get_connect(self, job: Job) -> dict[str, Any] | None:
+        found = connections.connection_of(job, self.context["viewer"])
+        if found is None:
+            return None
+        help_html = str(cleaned(job.version.help_html)).strip()
+        url = connections.absolute(found.url) if found.opens and found.url else None
+        return dict(ConnectRead({**vars(found), "url": url, "help": help_html or None}).data)
 
 
 class FaultRead(serializers.Serializer[Any]):
@@ -223,6 +263,7 @@ class MachineRead(serializers.ModelSerializer[MachineType]):
             "gpus",
             "disk_mib",
             "network",
+            "public_ports",
             "requires",
             "price_per_hour",
             "aliases",
@@ -253,6 +294,8 @@ class HostRead(serializers.ModelSerializer[Host]):
             "tags",
             "serves",
             "mounts",
+            "public_address",
+            "relay_fault",
             "alive",
             "running",
             "draining",

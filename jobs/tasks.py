@@ -34,3 +34,8 @@ def read_image(pk: int) -> None:
 @dramatiq.actor(queue_name=CONTROL_QUEUE, max_retries=5, time_limit=120_000)
 def mail_finished(job_number: int) -> None:
     chores.mail_finished(job_number)
+
+
+@dramatiq.actor(queue_name=CONTROL_QUEUE, max_retries=5, time_limit=120_000)
+def mail_about_app(endpoint_pk: int) -> None:
+    chores.mail_about_app(endpoint_pk)

@@ -18,10 +18,11 @@ from django.conf import settings
 from django.db import Error, connection
 from django.db.models.functions import Now
 
-from jobs import claim, collect, limits, placement, vault_locks
+from jobs import claim, collect, idle, limits, placement, vault_locks
 from jobs.execute import Tended
 from jobs.logs import FLUSH_S
 from jobs.models import Attempt, Host
+from jobs.readiness import Ears, Readiness
 from jobs.runtimes.base import Handle, Runtime, RuntimeFault
 from jobs.states import ATTEMPT_OPEN, FailureClass
 from portal.errors import PortalError
@@ -32,6 +33,8 @@ ENGINE_S = 5.0
 STOPS_AT_ONCE = 32
 ANSWER_S = 15.0  # a look that the database answers has come back by then, also one after the machine has slept
 DISK_S = 5.0
+PORTS_S = 1.0
+IDLE_S = 15.0
 
 LOOK = """
 SELECT attempt.id, task.attempt_number = attempt.number AND task.state = 'running',
@@ -55,6 +58,8 @@ class Watcher:
         self._lock = threading.Lock()
         self._stops = ThreadPoolExecutor(max_workers=STOPS_AT_ONCE, thread_name_prefix="stop")
         self._seen()
+        self._ears = Ears(runtime)
+        self.readiness = Readiness(self._ears)
         self.engine_fault = ""
         self.leaving = threading.Event()
         self.superseded = threading.Event()
@@ -67,6 +72,8 @@ class Watcher:
             "beat": (self._beat, float(settings.HEARTBEAT_S)),
             "engine": (self._ask_engine, ENGINE_S),
             "disk": (self._measure_disks, DISK_S),
+            "ports": (self._look_at_ports, PORTS_S),
+            "idle": (self._look_for_idle, IDLE_S),
         }
         for name, (act, every_s) in loops.items():
             threading.Thread(target=self._every, args=(act, every_s), name=f"watch-{name}", daemon=True).start()
@@ -196,6 +203,14 @@ class Watcher:
                 engine=engine, engine_fault=fault
             )
         self.engine_fault = fault
+
+    def _look_at_ports(self) -> None:
+        tending = self.tending()
+        self._ears.keep(tended.attempt.name for tended in tending)
+        self.readiness.look(tending)
+
+    def _look_for_idle(self) -> None:
+        idle.look(self.tending(), lambda tended, said: self._stop(tended, FailureClass.CANCELLED, said))
 
     def _measure_disks(self) -> None:
         for tended in self.tending():

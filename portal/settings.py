@@ -244,6 +244,8 @@ PRICE_UNIT = env.text("PRICE_UNIT")
 APPDEF_LIMIT_MIB = env.integer("APPDEF_LIMIT_MIB", 4, minimum=1)
 
 # Connecting to what jobs serve
+PUBLIC_ADDRESS = env.text("PUBLIC_ADDRESS")
+IDLE_STOP_HOURS = env.integer("IDLE_STOP_HOURS", 0, minimum=0)
 RELAY = env.text("RELAY", "127.0.0.1:0")
 RELAY_NAMED = env.text("RELAY_NAMED")
 APPS_DOMAIN = (

@@ -20,9 +20,10 @@ class JobValues:
 
     `random128` are 128 letters and digits; %RANDOM16% to %RANDOM128% are its beginnings. `hosts` are the names of its
     nodes, the master first. `api_key` is "" where the plan asks for none. `account` are the values of account
-    variables. `image_passwd` and `image_group` are those files of the image, "" where it has none. `base_url` is the
+    variables. `public_ip` is the address of the host where its ports are published, `public_name` the name under which the
+    portal shows what it serves; "" where there is none. `image_passwd` and `image_group` are those files of the image, "" where it has none. `base_url` is the
     path below which what a program serves is reached ("/" where it is reached directly), `connect_url` the address that
-    people open ("" while links are not served).
+    people open ("" where there is nothing to connect to).
     """
 
     name: str
@@ -31,6 +32,7 @@ class JobValues:
     hosts: tuple[str, ...] = ("localhost",)
     private_ip: str = "127.0.0.1"
     public_ip: str = ""
+    public_name: str = ""
     api_key: str = ""
     account: Mapping[str, str] = field(default_factory=dict)
     image_passwd: str = ""
@@ -73,7 +75,7 @@ def _late_values(job: JobValues) -> dict[str, str]:
         "JOBNAME": job.name,
         "NIMBIXPASSWD": job.password,
         **{f"RANDOM{count}": job.random128[:count] for count in (16, 32, 64, 128)},
-        "PUBLICADDR": job.public_ip,
+        "PUBLICADDR": job.public_ip or job.public_name,
         "APIKEY": job.api_key,
         "BASEURL": job.base_url,
         "CONNECTURL": job.connect_url,

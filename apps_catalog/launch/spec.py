@@ -178,7 +178,6 @@ class MachineSize:
     pids: int = 1024
     disk_mib: int = 10240
     network: Literal["none", "outgoing"] = "none"
-    public_ports: bool = False
     slave_ram_mib: int | None = None
     slave_gpus: int | None = None
 

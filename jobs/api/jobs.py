@@ -17,7 +17,7 @@ from jobs import services
 from jobs.api import submissions
 from jobs.models import Job
 from jobs.placement import why_waiting
-from jobs.serializers import JobNew, JobQuery, JobRead, PlanRead, SubmissionNew, Verdict
+from jobs.serializers import JobFull, JobNew, JobQuery, JobRead, PlanRead, SubmissionNew, Verdict
 from jobs.states import JobState
 from portal.api.pages import Keyset, listed, query
 from portal.api.views import PortalView, person
@@ -173,9 +173,16 @@ def _key(request: Request) -> str:
 
 
 class JobView(PortalView):
-    @extend_schema(tags=["jobs"], summary="Read a job", responses=JobRead)
+    @extend_schema(
+        tags=["jobs"],
+        summary="Read a job",
+        description="`connect` says what the job offers to connect to, whether it answers, and its public ports.",
+        responses=JobFull,
+    )
     def get(self, request: Request, number: int) -> Response:
-        return Response(represent(find_job(person(request), number)))
+        job = find_job(person(request), number)
+        connect = JobFull(context={"viewer": person(request)}).get_connect(job)
+        return Response({**represent(job), "connect": connect})
 
 
 class JobCancel(PortalView):

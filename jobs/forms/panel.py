@@ -55,6 +55,19 @@ class Panel:
         return plan_words.user_words(self.plan) if self.plan else ""
 
     @property
+    def connects(self) -> str:
+        return plan_words.connect_words(self.plan) if self.plan else ""
+
+    @property
+    def waits_for_port(self) -> int:
+        """The port that is waited for before it opens; 0 where none is."""
+        return self.plan.connect.port if self.plan and self.plan.connect else 0
+
+    @property
+    def published(self) -> str:
+        return plan_words.published_words(self.plan) if self.plan else ""
+
+    @property
     def size(self) -> str:
         return size_words(self.machine, self.nodes) if self.machine else ""
 

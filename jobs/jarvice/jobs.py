@@ -9,11 +9,12 @@ from typing import Any
 from django.db.models import QuerySet
 
 from apps_catalog.help_pages import cleaned
-from jobs import services
+from jobs import connections, services
 from jobs.jarvice import entries
 from jobs.jarvice.answers import Endpoint
 from jobs.jarvice.calls import Call, malformed
 from jobs.jarvice.names import NOT_RUNNING, find_job, find_own_job, shown
+from jobs.job_values import password_of
 from jobs.models import Job, Task
 from jobs.states import JOB_ACTIVE, JOB_TERMINAL, JobState, TaskState
 from portal.errors import Conflict, Forbidden, NotFound
@@ -51,23 +52,45 @@ def status(call: Call, user: User) -> dict[str, Any]:
 
 
 def info(call: Call, user: User) -> dict[str, Any]:
-    """About and help of the app, as HTML. Nothing to connect to yet, and no actions."""
+    """About and help of the app, as HTML; the page that leads into it, and address and password, once it answers."""
     job = find_job(call, user)
+    found = connections.connection_of(job, user)
+    opens = found is not None and found.opens
+    address, password = _way_in(job, found)
     about = job.version.app.summary.strip()
     help_html = cleaned(job.version.help_html).strip()
     return {
-        "url": None,
+        "url": connections.absolute(found.url) if found and opens and found.url else None,
         "about": f"<p>{escape(about)}</p>" if about else None,
         "help": str(help_html) or None,
         "actions": None,
-        "address": None,
-        "password": None,
+        "address": address,
+        "password": password,
     }
 
 
 def connect(call: Call, user: User) -> dict[str, Any]:
+    """Address and password of what runs. 404 until it answers, so that a client may ask again and again."""
     job = find_job(call, user)
-    raise NotFound(f"Job {job.number} has nothing to connect to: links to programs that run are not served yet.")
+    if job.state != JobState.RUNNING:
+        raise NotFound(NOT_RUNNING)
+    found = connections.connection_of(job, user)
+    if found is None:
+        raise NotFound(f"Job {job.number} offers nothing to connect to.")
+    address, password = _way_in(job, found)
+    if address is None:
+        raise NotFound(f"Job {job.number} can't be connected to now. {found.message}".strip())
+    return {"address": address, "password": password}
+
+
+def _way_in(job: Job, found: connections.Connection | None) -> tuple[str | None, str | None]:
+    """The host's address where the job's ports are public, else the name under which the portal shows what it serves.
+
+    With the password of the job, for those who may connect to it. None and None while there is no way in.
+    """
+    if found is None or not found.opens:
+        return None, None
+    return found.host, password_of(job)
 
 
 def shutdown(call: Call, user: User) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import secrets
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -29,7 +30,7 @@ class EndpointQuerySet(models.QuerySet["Endpoint"]):
 class Endpoint(models.Model):
     """One thing that people can connect to while an attempt runs: a port with a web app behind it, or a terminal.
 
-    Made when the attempt starts (`jobs.endpoints.declare`), `waiting` until it answers (`opened`), `closed` with the
+    Made when the attempt starts (`jobs.endpoints.declare`), `waiting` until it answers (`opened`) and when it has fallen silent (`silent`), `closed` with the
     attempt's end, and never open again: the next attempt has another, with another label. `since` is when the state
     began. `label` is the first part of its host name; knowing it opens nothing. `path` is where people are led to, with
     its query (which may hold a password of the app's own): sealed at rest.
@@ -53,6 +54,10 @@ class Endpoint(models.Model):
     sealed_path = models.TextField(blank=True)
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     since = models.DateTimeField(db_default=Now())
+    answered_at = models.DateTimeField(null=True)  # the first time; it waits again where it has fallen silent since
+    other_ports = ArrayField(models.PositiveIntegerField(), default=list)  # on which something listens while it waits
+    idle_warned_at = models.DateTimeField(null=True)
+    mail_due = models.CharField(max_length=8, blank=True)  # ready or idle: what its owner is to be told by mail
     last_traffic_at = models.DateTimeField(null=True)  # written once in TRAFFIC_S at most (jobs.proxy)
 
     job_id: int

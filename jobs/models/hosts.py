@@ -45,6 +45,10 @@ class MachineType(models.Model):
     pids = models.PositiveIntegerField(default=1024, validators=[MinValueValidator(8)])
     disk_mib = models.PositiveIntegerField(default=10_240, validators=[MinValueValidator(1)])
     network = models.CharField(max_length=12, choices=Network, default=Network.NONE)
+    public_ports = models.BooleanField(
+        default=False,
+        help_text="Apps that ask for a public address get ports on that of the host. Needs the outgoing network.",
+    )
     requires = ArrayField(models.CharField(max_length=80, validators=[TAG]), default=list, blank=True)
     price_per_hour = models.DecimalField(max_digits=10, decimal_places=4, default=0, validators=[MinValueValidator(0)])
     runtime = models.CharField(max_length=20, default="docker")
@@ -59,6 +63,9 @@ class MachineType(models.Model):
 
     def clean(self) -> None:
         """A name leads to one machine type alone, whether it is its name or an alias. Raises ValidationError."""
+        if self.public_ports and self.network != self.Network.OUTGOING:
+            said = "Ports are published on the outgoing network alone. Set the network to outgoing, or take this back."
+            raise ValidationError({"public_ports": said})
         own = [self.name, *self.aliases]
         if twice := next((name for name in own if own.count(name) > 1), ""):
             raise ValidationError({"aliases": f"{twice} is there twice, or is its own name. Name each alias once."})
@@ -89,6 +96,7 @@ class Host(models.Model):
     tags = ArrayField(models.CharField(max_length=80), default=list, blank=True)
     serves = models.JSONField(default=dict)
     mounts = models.CharField(max_length=10, default="shared")
+    public_address = models.CharField(max_length=45, blank=True)  # where public ports of its jobs are reached
     incarnation = models.UUIDField(default=uuid.uuid4)
     started_at = models.DateTimeField(null=True)
     heartbeat_at = models.DateTimeField(null=True, db_index=True)

@@ -262,6 +262,8 @@ class Attempt(Moving):
     log_cut_at = models.BigIntegerField(default=0)  # where a left-out middle begins, and its size
     log_cut_bytes = models.BigIntegerField(default=0)
     log_file = models.CharField(max_length=300, blank=True)
+    # Ports that are reached from outside: [{"address", "host_port", "port", "protocol"}], in the author's order.
+    published = models.JSONField(default=list)
     memory_peak_bytes = models.BigIntegerField(null=True)
     cpu_s = models.FloatField(null=True)
 

@@ -16,7 +16,7 @@ from websockets.datastructures import Headers as SocketHeaders
 from websockets.exceptions import ConnectionClosed, InvalidStatus, ProtocolError
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
-from websockets.protocol import State
+from websockets.protocol import Event, State
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
@@ -65,6 +65,7 @@ class Socket:
         self._port = endpoint.port or 80
         uri = WebSocketURI(secure=False, host="localhost", port=self._port, path="/", query="")
         offered = [Subprotocol(name) for name in scope.get("subprotocols", ())]
+        self._early: list[Event] = []  # what the app said in one breath with its handshake
         self._app = ClientProtocol(uri, subprotocols=offered or None, max_size=MESSAGE_MAX)
 
     async def run(self, moved: Callable[[], None]) -> None:
@@ -107,12 +108,12 @@ class Socket:
         await self._flush(stream)
         while True:
             await self._feed(stream)
-            for event in self._app.events_received():
-                if isinstance(event, Response):
-                    if self._app.state is State.OPEN:
-                        return event
-                    await self._refused(event)
-                    return None
+            answer, *self._early = self._app.events_received() or [None]
+            if isinstance(answer, Response):
+                if self._app.state is not State.CONNECTING:
+                    return answer
+                await self._refused(answer)
+                return None
             if self._app.handshake_exc is not None:
                 raise Unanswered(notices.broken)
 
@@ -185,7 +186,8 @@ class Socket:
         """Whole messages, each at most MESSAGE_MAX long, until the app closes or its connection ends."""
         opcode, pieces = Opcode.BINARY, bytearray()
         while True:
-            for event in self._app.events_received():
+            events, self._early = [*self._early, *self._app.events_received()], []
+            for event in events:
                 if not isinstance(event, Frame):
                     continue
                 if event.opcode in (Opcode.TEXT, Opcode.BINARY):

@@ -7,13 +7,20 @@ import errno
 import os
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from jobs.relay.handshake import Refused
 from jobs.runtimes.base import Handle, Running, Runtime, RuntimeFault
 
 CLONE_NEWNET = 0x40000000
 CAP_SYS_ADMIN, CAP_SYS_PTRACE = 21, 19
+TABLES = (Path("/proc/thread-self/net/tcp"), Path("/proc/thread-self/net/tcp6"))
+LISTENING = "0A"
+# All addresses of IPv4, of IPv6, and ::1, as the kernel writes them.
+ANYWHERE = frozenset({"0" * 8, "0" * 32, "0" * 24 + "01000000"})
+T = TypeVar("T")
 
 
 def fault() -> str:
@@ -79,11 +86,37 @@ def _same(descriptor: int, path: str) -> bool:
 
 
 def socket_within(namespace: int, family: socket.AddressFamily) -> socket.socket:
-    """A stream socket that belongs to the namespace, whoever uses it from now on. Raises Refused.
+    """A stream socket that belongs to the namespace, whoever uses it from now on. Raises Refused."""
+    kind = socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+    return _within(namespace, lambda: socket.socket(family, kind))
+
+
+def listening_within(namespace: int) -> frozenset[int]:
+    """The TCP ports that answer on the namespace's loopback. The kernel is asked, not the programs. Raises Refused."""
+    return _within(namespace, lambda: frozenset(port for table in TABLES for port in listening_of(table)))
+
+
+def listening_of(table: Path) -> frozenset[int]:
+    """Of one table of sockets as the kernel shows it (proc(5), /proc/net/tcp): those that listen where loopback gets in."""
+    try:
+        rows = table.read_text(encoding="ascii").splitlines()[1:]
+    except FileNotFoundError:  # a kernel without IPv6
+        return frozenset()
+    found = set()
+    for row in rows:
+        _, local, _, state, *_ = row.split()
+        address, _, port = local.partition(":")
+        if state == LISTENING and (address in ANYWHERE or (len(address) == 8 and address.endswith("7F"))):
+            found.add(int(port, 16))
+    return frozenset(found)
+
+
+def _within(namespace: int, act: Callable[[], T]) -> T:
+    """What `act` gives in the namespace. Raises Refused.
 
     The thread that enters ends there and never comes back, so that no other work can be done in a namespace by mistake.
     """
-    made: list[socket.socket | OSError] = []
+    made: list[T | OSError] = []
 
     def make() -> None:
         libc = ctypes.CDLL(None, use_errno=True)
@@ -91,7 +124,7 @@ def socket_within(namespace: int, family: socket.AddressFamily) -> socket.socket
             if libc.setns(namespace, CLONE_NEWNET):
                 number = ctypes.get_errno()
                 raise OSError(number, os.strerror(number))
-            made.append(socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK))
+            made.append(act())
         except OSError as error:
             made.append(error)
 
@@ -99,7 +132,7 @@ def socket_within(namespace: int, family: socket.AddressFamily) -> socket.socket
     thread.start()
     thread.join()
     (found,) = made
-    if isinstance(found, socket.socket):
+    if not isinstance(found, OSError):
         return found
     if found.errno == errno.EPERM:
         raise Refused("unable", fault() or f"The worker may not enter the container's network: {found.strerror}.")

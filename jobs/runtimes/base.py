@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,16 @@ class Tmpfs:
 
 
 @dataclass(frozen=True)
+class PublicPort:
+    """A port of the container that is reached at `address` of the host. Which port of the host, the engine says: `host_port`."""
+
+    port: int
+    protocol: Literal["tcp", "udp", "sctp"]
+    address: str
+    host_port: int = 0
+
+
+@dataclass(frozen=True)
 class ContainerSpec:
     """One container, whole. Built from an allowlist; nothing else of the engine's can be asked for.
 
@@ -39,7 +50,8 @@ class ContainerSpec:
     so is `writable_root`, which lets the program write into its own copy of the image.
 
     `network` is the way out: none, or outgoing (beyond this host and its neighbours). `private_network` is one that
-    make_network made: the containers on it reach one another by `hostname`, whatever the way out.
+    make_network made: the containers on it reach one another by `hostname`, whatever the way out. `public` are ports
+    that are reached from outside; they need the way out.
     """
 
     name: str
@@ -58,6 +70,7 @@ class ContainerSpec:
     network: Literal["none", "outgoing"] = "none"
     private_network: str = ""
     hostname: str = ""
+    public: tuple[PublicPort, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     as_root: bool = False
     writable_root: bool = False
@@ -65,6 +78,7 @@ class ContainerSpec:
 
 _CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
 _HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+MAX_PUBLIC = 40
 _MAX_ID = 2**32 - 2  # the last one means "no such user" to the kernel
 
 
@@ -106,7 +120,30 @@ def _unsound_network(spec: ContainerSpec) -> str:
         return f"{spec.hostname!r} is no name for a host. Use small letters, digits and '-'."
     if spec.private_network and not _CONTAINER_NAME.fullmatch(spec.private_network):
         return f"{spec.private_network!r} is no name for a network."
-    return ""
+    return _unsound_ports(spec)
+
+
+def _unsound_ports(spec: ContainerSpec) -> str:
+    if spec.public and spec.network != "outgoing":
+        return "ports are published on the outgoing network alone, and it has none."
+    for one in spec.public:
+        if one.protocol not in ("tcp", "udp", "sctp") or type(one.port) is not int or not 0 < one.port < 65_536:
+            return f"{one.port!r}/{one.protocol!r} is no port. Allowed: 1 to 65535, and tcp, udp or sctp."
+        if one.host_port or not _is_address(one.address):
+            return (
+                f"{one.address!r} is no address of this host, or a port of it is asked for, which the engine chooses."
+            )
+    if len({one.protocol for one in spec.public}) > 1 or len(set(spec.public)) < len(spec.public):
+        return "its ports are of several protocols, or one is there twice. One protocol, each port once."
+    return "" if len(spec.public) <= MAX_PUBLIC else f"it has more than {MAX_PUBLIC} ports."
+
+
+def _is_address(text: str) -> bool:
+    """An address of one interface: what is unspecified would be published on all of them."""
+    try:
+        return not ipaddress.ip_address(text).is_unspecified
+    except ValueError:
+        return False
 
 
 def _unsound_user(spec: ContainerSpec) -> str:
@@ -217,6 +254,9 @@ class Runtime(Protocol):
 
     def written(self, handle: Handle) -> int:
         """Bytes that it has written into its own copy of the image (a writable root); 0 for one that is gone."""
+
+    def published(self, handle: Handle) -> tuple[PublicPort, ...]:
+        """Where the public ports of a running container are reached, in the order of its spec's; none for one that is gone."""
 
     def stop(self, handle: Handle, grace_s: float) -> None:
         """TERM, grace, KILL. Stopping what is gone is success."""

@@ -21,11 +21,12 @@ from jobs.runtimes.base import (
     Missing,
     Observation,
     Pending,
+    PublicPort,
     Running,
     RuntimeFault,
     Usage,
 )
-from jobs.runtimes.docker_config import OUTGOING, container_config, reading_config
+from jobs.runtimes.docker_config import OUTGOING, container_config, published_ports, reading_config
 from jobs.runtimes.docker_engine import words_of
 from jobs.runtimes.docker_files import read_within
 from jobs.runtimes.docker_images import image_info, image_missing, pull_fault
@@ -236,6 +237,10 @@ class DockerRuntime(docker_networks.PrivateNetworks):
                 return int(self._get(handle, "json", {"size": 1}).json().get("SizeRw") or 0)
             except NotFound:
                 return 0
+
+    def published(self, handle: Handle) -> tuple[PublicPort, ...]:
+        found = self._inspect(handle)
+        return published_ports(found) if found else ()
 
     def owned(self, label: str, value: str) -> list[Handle]:
         with self._engine():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
-from jobs.runtimes.base import ContainerSpec, Mount, RuntimeFault, Tmpfs, refuse_unsound
+from jobs.runtimes.base import ContainerSpec, Mount, PublicPort, RuntimeFault, Tmpfs, refuse_unsound
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 OUTGOING = "slipway-outgoing"  # the network that portal/local/network.sh makes
@@ -52,6 +53,7 @@ def container_config(spec: ContainerSpec, *, socket: str = DEFAULT_SOCKET) -> di
         "AttachStdin": False,
         "AttachStdout": False,
         "AttachStderr": False,
+        "ExposedPorts": {port_key(one): {} for one in spec.public},
         "StopSignal": "SIGTERM",
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": host_config(spec),
@@ -90,6 +92,8 @@ def host_config(spec: ContainerSpec) -> dict[str, Any]:
         "Dns": dns(spec),
         "DnsOptions": _PATIENCE if dns(spec) else [],
         "PublishAllPorts": False,
+        # An empty port of the host is one that the engine finds free.
+        "PortBindings": {port_key(one): [{"HostIp": one.address, "HostPort": ""}] for one in spec.public},
         "IpcMode": "private",
         "CgroupnsMode": "private",
         "PidsLimit": spec.pids,
@@ -122,6 +126,24 @@ def network_mode(spec: ContainerSpec) -> str:
     if spec.network == "outgoing":
         return OUTGOING
     return spec.private_network or "none"
+
+
+def port_key(port: PublicPort) -> str:
+    """How the engine writes a port of a container: `8080/tcp`."""
+    return f"{port.port}/{port.protocol}"
+
+
+def published_ports(inspected: Mapping[str, Any]) -> tuple[PublicPort, ...]:
+    """Where the ports that were asked for are reached, of what the engine says of a container; in the order asked for."""
+    found = []
+    bound = inspected["NetworkSettings"].get("Ports") or {}
+    for key in inspected["HostConfig"].get("PortBindings") or {}:
+        port, _, protocol = key.partition("/")
+        found += [
+            PublicPort(int(port), protocol, one["HostIp"], int(one["HostPort"]))  # type: ignore[arg-type]  # it was ours
+            for one in bound.get(key) or ()
+        ]
+    return tuple(found)
 
 
 def endpoints(spec: ContainerSpec) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from jobs.runtimes.base import (
     Missing,
     Observation,
     Pending,
+    PublicPort,
     Running,
     RuntimeFault,
     Usage,
@@ -290,6 +291,14 @@ class FakeRuntime:
     def _rest(self, container: _Container) -> None:
         left_s = min(self._sample_every_s, max(0.0, container.ends - container.now))
         self._changed.wait_for(lambda: self._is_away or container.now >= container.ends, left_s)
+
+    def published(self, handle: Handle) -> tuple[PublicPort, ...]:
+        with self._changed:
+            self._require_engine()
+            found = self._find(handle)
+            if found is None or not found.started_ns or found.now >= found.ends:
+                return ()
+            return tuple(replace(one, host_port=49_152 + number) for number, one in enumerate(found.spec.public))
 
     def owned(self, label: str, value: str) -> list[Handle]:
         with self._changed:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from jobs.services.acting import cancel, may_change, pause, rerun, resume, share
+from jobs.services.acting import cancel, keep_running, may_change, pause, rerun, resume, share
 from jobs.services.submitting import Preview, Submitted, preview, submit
 
-__all__ = ["Preview", "Submitted", "cancel", "may_change", "pause", "preview", "rerun", "resume", "share", "submit"]
+__all__ = [
+    "Preview",
+    "Submitted",
+    "cancel",
+    "keep_running",
+    "may_change",
+    "pause",
+    "preview",
+    "rerun",
+    "resume",
+    "share",
+    "submit",
+]

@@ -6,9 +6,10 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from apps_catalog.launch.spec import Submission
-from jobs import stages
+from jobs import idle, stages
 from jobs.events import record
 from jobs.models import Job
+from jobs.proxy import gate
 from jobs.services.submitting import submit
 from jobs.states import JobState
 from portal.errors import Conflict, Forbidden, NotFound
@@ -64,6 +65,19 @@ def resume(*, job: Job, actor: User) -> Job:
             record(job.number, "resume", f"Resumed by {actor.username}.")
             audit("job.resume", actor=actor, target=str(job.number))
     job.refresh_from_db()
+    return job
+
+
+def keep_running(*, job: Job, actor: User) -> Job:
+    """Count an app as used now, so that it is not stopped for want of use. Who may connect to it may say so, and operators.
+
+    Raises Forbidden; Conflict where it does not run, or serves nothing.
+    """
+    if not (actor.operates or gate.may_connect(actor, job)):
+        raise Forbidden("Only those who may connect to the app keep it running.")
+    if job.terminal or not idle.used(job):
+        raise Conflict(f"Job {job.number} serves nothing that could be kept running.", code="not_running")
+    record(job.number, "kept", f"{actor.username} still needs it.")
     return job
 
 

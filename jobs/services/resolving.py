@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import uuid
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 
 from apps_catalog.launch.account import missing_variables
 from apps_catalog.launch.conditions import present_parameters
+from apps_catalog.launch.connecting import connect_faults
 from apps_catalog.launch.identity import identity_of
 from apps_catalog.launch.machines import fits
 from apps_catalog.launch.parameters import File, UnfitError
@@ -54,6 +56,9 @@ def resolve(
         said = f"must be at most {settings.WALLTIME_MAX_HOURS} hours ({settings.WALLTIME_MAX_HOURS * 3600} seconds)"
         faults.append(Fault("/walltime_s", "range", said))
     _check_nodes(machine, version, submission, faults)
+    if command is not None:
+        faults += connect_faults(command, version.url_template)
+        _check_public(machine, spec, command, faults)
     if command is not None and isinstance(submission.parameters, dict):
         if not dry_run:
             _check_files(command, submission, vault, faults)
@@ -112,6 +117,16 @@ def _check_nodes(machine: MachineType | None, version: Version, submission: Subm
     most = "one node" if machine.nodes_max == 1 else f"{machine.nodes_max} nodes"
     said = f"A job on {machine.name} may have {most} at most. Take fewer, or another machine type."
     faults.append(Fault("/nodes", "nodes_max", said))
+
+
+def _check_public(machine: MachineType | None, spec: LaunchSpec, command: Command, faults: list[Fault]) -> None:
+    """A public address is a grant to the machine type."""
+    if machine is None or not command.publicip or machine.public_ports:
+        return
+    others = [m.name for m in fitting_machines(spec, command) if m.public_ports]
+    advice = f"Pick {' or '.join(others[:4])}, which do." if others else "Ask an operator for a machine type that does."
+    said = f"This app asks for a public address, and jobs on {machine.name} get none. {advice}"
+    faults.append(Fault("/machine", "no_public_address", said))
 
 
 def _account(owner: User, spec: LaunchSpec, command: Command | None, faults: list[Fault]) -> frozenset[str]:
@@ -175,7 +190,12 @@ def _machine(spec: LaunchSpec, command: Command | None, name: str, faults: list[
     if not name:
         if fitting:
             hosts = list(Host.objects.alive())
-            return min(fitting, key=lambda m: (not _served(m, hosts), m.price_per_hour, m.order, m.name))
+            public = command is not None and command.publicip
+
+            def rank(m: MachineType) -> tuple[Any, ...]:
+                return public and not m.public_ports, not _served(m, hosts), m.price_per_hour, m.order, m.name
+
+            return min(fitting, key=rank)
         globs = ", ".join(spec.machines_of(command) if command else spec.machines)
         said = f"No machine type here matches {globs}. Ask an operator to add one."
         faults.append(Fault("/machine", "no_machine", said))

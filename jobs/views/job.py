@@ -11,10 +11,11 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from jobs import plan_words, services
+from apps_catalog.help_pages import cleaned
+from jobs import connections, idle, plan_words, services
 from jobs.models import Attempt, Job, Result
 from jobs.states import JobState
-from jobs.views.job_words import command_of, cost, given, offers_link, sentence, steps
+from jobs.views.job_words import command_of, cost, given, sentence, steps
 from portal.errors import NotFound
 from portal.people import signed_in
 from portal.people.models import Team
@@ -58,6 +59,7 @@ def _shown(request: HttpRequest, number: int, tab: str) -> dict[str, Any]:
     attempts = attempts_of(job)
     newest = attempts[-1] if attempts else None
     changes = services.may_change(job, user)
+    found = connections.connection_of(job, user)
     return {
         "job": job,
         "app": job.version.app,
@@ -66,7 +68,10 @@ def _shown(request: HttpRequest, number: int, tab: str) -> dict[str, Any]:
         "newest": newest,
         "sentence": sentence(job, newest),
         "steps": steps(job, newest),
-        "waiting": job.state == JobState.QUEUED,
+        "waiting": job.state == JobState.QUEUED or (found is not None and found.waits),
+        "connection": found,
+        "idle_left": idle.stops_in(job) if found and not job.terminal else None,
+        "may_keep": changes or (found is not None and found.may),
         "stopping": bool(job.cancel_requested_at and not job.terminal),
         "may_cancel": changes and not job.terminal and not job.cancel_requested_at,
         "may_pause": changes and job.state == JobState.RUNNING and not job.cancel_requested_at,
@@ -89,8 +94,8 @@ def overview(request: HttpRequest, number: int) -> HttpResponse:
         "plan": plan,
         "user_words": plan_words.user_words(plan) if plan else "",
         "cost": cost(job, timezone.now()),
-        "offers_link": offers_link(command),
         "tails": command is not None and command.noconnect,
+        "help": cleaned(job.version.help_html) if not job.terminal else "",
         "attempt": shown["newest"],
         "events": job.events.order_by("-id")[:EVENTS_SHOWN],
     }
@@ -179,6 +184,13 @@ def resume(request: HttpRequest, number: int) -> HttpResponse:
 
 
 @require_POST
+def keep(request: HttpRequest, number: int) -> HttpResponse:
+    services.keep_running(job=find_job(request, number), actor=signed_in(request))
+    messages.success(request, f"Job {number} is kept running.")
+    return redirect("jobs:job", number)
+
+
+@require_POST
 def rerun(request: HttpRequest, number: int) -> HttpResponse:
     made = services.rerun(job=find_job(request, number), actor=signed_in(request))
     messages.success(request, f"Job {made.number} runs job {number} again with the same inputs.")
@@ -206,6 +218,7 @@ urls: list[URLPattern] = [
     path("jobs/<int:number>/cancel/", cancel, name="job-cancel"),
     path("jobs/<int:number>/pause/", pause, name="job-pause"),
     path("jobs/<int:number>/resume/", resume, name="job-resume"),
+    path("jobs/<int:number>/keep/", keep, name="job-keep"),
     path("jobs/<int:number>/rerun/", rerun, name="job-rerun"),
     path("jobs/<int:number>/share/", share, name="job-share"),
 ]

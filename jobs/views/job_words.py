@@ -119,13 +119,6 @@ def parameters_of(job: Job) -> Mapping[str, Parameter]:
     return command.parameters if command else {}
 
 
-def offers_link(command: Command | None) -> bool:
-    """Whether the app means people to connect to what runs."""
-    if command is None or command.noconnect:
-        return False
-    return bool(command.interactive or command.publicip or command.webshell or command.desktop or command.url)
-
-
 def cost(job: Job, now: datetime) -> str:
     """What the job has cost so far, or did cost; "" where its machine type is free."""
     if not job.price_per_hour:

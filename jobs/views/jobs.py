@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps_catalog.models import App
 from jobs import services
+from jobs.connections import open_among
 from jobs.models import Job
 from jobs.states import JOB_ACTIVE, JobState
 from jobs.views.job_words import summary
@@ -41,6 +42,7 @@ class Row:
     summary: str
     seconds: float | None  # how long it ran, or has run so far
     can_cancel: bool
+    connect_url: str  # the page that leads into what it serves; "" where it can't be connected to now
 
 
 class Filters(forms.Form):
@@ -107,7 +109,8 @@ def jobs(request: HttpRequest) -> HttpResponse:
     rows = filters.apply(user)
     page, newer, older = _page(rows, request.GET.get("before", ""), request.GET.get("after", ""))
     chosen = filters.chosen()
-    table = [_row(job, user) for job in page]
+    open_now = open_among(page, user)
+    table = [_row(job, user, open_now.get(job.number, "")) for job in page]
     shown = {
         "filters": filters,
         "filtered": bool(chosen.keys() - {"whose"}),
@@ -136,10 +139,10 @@ def _page(rows: QuerySet[Job], before: str, after: str) -> tuple[list[Job], int 
     return page, None if first or not page else page[0].number, page[-1].number if len(found) > PAGE else None
 
 
-def _row(job: Job, user: User) -> Row:
+def _row(job: Job, user: User, connect_url: str) -> Row:
     until = job.finished_at or timezone.now()
     seconds = (until - job.started_at).total_seconds() if job.started_at else None
-    return Row(job, summary(job), seconds, not job.terminal and services.may_change(job, user))
+    return Row(job, summary(job), seconds, not job.terminal and services.may_change(job, user), connect_url)
 
 
 @require_POST

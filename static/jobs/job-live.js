@@ -42,7 +42,21 @@ function whileWaiting() {
   }, 10000);
 }
 
+// What is waited for counts its seconds between two answers of the server.
+let counted = null;
+function count() {
+  const place = document.querySelector("[data-counted]");
+  if (!place) {
+    counted = null;
+    return;
+  }
+  if (counted?.place !== place) counted = { place, from: performance.now() - Number(place.dataset.counted) * 1000 };
+  const seconds = Math.round((performance.now() - counted.from) / 1000);
+  place.textContent = `(${seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`})`;
+}
+
 if (number) {
+  setInterval(count, 1000);
   showState(head().dataset.state);
   if (head().dataset.terminal !== "yes") {
     follow();

@@ -11,11 +11,13 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs import log_tails, logs
+from jobs.job_values import password_of
 from jobs.models import Attempt, Job, LogChunk, Task
 from jobs.states import JobState, TaskState
 from portal.people.models import User
 from tests.compat.jarvice_client import JarviceClient
-from tests.factories import make_app, make_job, make_machine, make_version
+from tests.factories import make_app, make_job, make_machine, make_person, make_team, make_version
+from tests.jobs.serving_jobs import make_serving_job, open_it
 
 pytestmark = pytest.mark.usefixtures("folders")
 LINE = "#" * 79
@@ -278,6 +280,47 @@ def test_there_are_no_actions_and_nothing_to_connect_to(theirs: JarviceClient, o
     assert "no action 'reboot'" in theirs.error("action", 404, number=job.number, action="reboot")
     assert "action" in theirs.error("action", 400, number=job.number)
     assert "nothing to connect to" in theirs.error("connect", 404, number=job.number)
+
+
+def test_a_client_that_asks_again_and_again_gets_address_and_password_once_it_answers(
+    theirs: JarviceClient, owner: User
+) -> None:
+    job = make_serving_job(owner)
+    nothing = {"url": None, "address": None, "password": None}
+    assert theirs.json("info", number=job.number).items() >= nothing.items()
+    assert "waiting for port 8888" in theirs.error("connect", 404, number=job.number)
+    endpoint = open_it(job)
+    told = {"address": f"{endpoint.label}.localhost:8000", "password": password_of(job)}
+    assert theirs.json("connect", number=job.number) == told
+    assert theirs.json("connect", name=job.name) == told
+    url = f"http://127.0.0.1:8000/jobs/{job.number}/connect/"
+    assert theirs.json("info", number=job.number).items() >= {"url": url, **told}.items()
+    assert len(told["password"]) == 16
+    Job.objects.filter(pk=job.pk).update(state=JobState.SUCCEEDED, finished_at=timezone.now())
+    assert theirs.error("connect", 404, number=job.number) == "Running job is not found"
+    assert theirs.json("info", number=job.number).items() >= nothing.items()
+
+
+def test_a_job_with_public_ports_is_reached_at_the_hosts_address(theirs: JarviceClient, owner: User) -> None:
+    ports = [{"address": "192.0.2.7", "host_port": 49152, "port": 22, "protocol": "tcp"}]
+    job = make_serving_job(owner, command={"publicip": True, "ports": ["22/tcp"]}, published=ports)
+    assert theirs.json("connect", number=job.number) == {"address": "192.0.2.7", "password": password_of(job)}
+    found = theirs.json("info", number=job.number)
+    assert (found["url"], found["address"]) == (None, "192.0.2.7")
+
+
+def test_a_teammate_gets_in_and_who_only_oversees_does_not(theirs: JarviceClient, owner: User) -> None:
+    other = make_person()
+    shared = make_serving_job(other, team=make_team(owner, other))
+    open_it(shared)
+    assert theirs.json("connect", number=shared.number)["password"] == password_of(shared)
+    alone = make_serving_job(other)
+    open_it(alone)
+    User.objects.filter(pk=owner.pk).update(is_operator=True)
+    error = theirs.error("connect", 404, number=alone.number)
+    assert password_of(alone) not in error
+    info = theirs.json("info", number=alone.number) if error != "Job not found" else {"password": None}
+    assert info["password"] is None
 
 
 def test_info_shows_about_and_help_as_clean_html(theirs: JarviceClient, owner: User) -> None:

@@ -18,7 +18,7 @@ from apps_catalog.launch.spec import RunPlan
 from apps_catalog.models import Version
 from jobs import job_values, services, stages
 from jobs.claim import claim
-from jobs.job_values import ImageUsers, values_of
+from jobs.job_values import ImageTexts, values_of
 from jobs.models import Attempt, Job
 from jobs.models.jobs import LostRace
 from jobs.runtimes.fake import FakeRuntime
@@ -281,14 +281,14 @@ def test_the_job_finds_the_users_of_its_image_and_itself_and_the_second_job_asks
 
 
 def test_an_image_by_name_alone_is_asked_again_and_one_without_users_serves() -> None:
-    runtime, users = FakeRuntime(), ImageUsers()
+    runtime, users = FakeRuntime(), ImageTexts()
     by_name = plan(generate.launch(generate.read(definition()), {}), generate.site(image="python:3"))
-    assert [users.of(runtime, by_name) for _ in range(2)] == [("", "")] * 2
+    assert [users.users(runtime, by_name) for _ in range(2)] == [("", "")] * 2
     assert len(runtime.read) == 4
     as_root = plan(
         generate.launch(generate.read(definition()), {}), generate.site(image="sha256:" + "0" * 64, runs_as_root=True)
     )
-    assert users.of(runtime, as_root) == ("", "")
+    assert users.users(runtime, as_root) == ("", "")
     assert len(runtime.read) == 4
 
 

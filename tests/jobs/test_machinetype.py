@@ -47,6 +47,8 @@ def test_sizes_of_nodes_and_aliases_are_set_and_changed() -> None:
         (("--slave-ram-mib", "1"), "slave_ram_mib"),
         (("--slave-gpus", "-1"), "slave_gpus"),
         (("--network", "bridge"), "network"),
+        (("--public-ports", "1"), "Ports are published on the outgoing network alone"),
+        (("--public-ports", "maybe", "--network", "outgoing"), "public_ports"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_is_written(words: tuple[str, ...], said: str) -> None:

@@ -164,22 +164,21 @@ def test_the_panel_explains_its_marks_and_profile(owner: User) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "notice", "tail"),
+    ("command", "opens", "tail"),
     [
-        ({}, False, False),
-        ({"interactive": True}, True, False),
-        ({"webshell": True}, True, False),
-        ({"desktop": True}, True, False),
-        ({"url": "http://%PUBLICADDR%/"}, True, False),
-        ({"noconnect": True, "interactive": True}, False, True),
+        ({}, "", False),
+        ({"interactive": True}, "The app opens in your browser once the job runs and it answers.", False),
+        ({"webshell": True}, "The terminal opens in your browser once the job runs and it answers.", False),
+        ({"desktop": True}, "The desktop opens in your browser once the job runs and it answers.", False),
+        ({"url": "http://%PUBLICADDR%/"}, "The app opens in your browser once the job runs and it answers.", False),
+        ({"noconnect": True, "interactive": True}, "", True),
     ],
 )
-def test_a_link_is_said_to_come_later_and_noconnect_tails(
-    owner: User, command: dict[str, Any], notice: bool, tail: bool
-) -> None:
+def test_what_opens_is_said_and_noconnect_tails(owner: User, command: dict[str, Any], opens: str, tail: bool) -> None:
     job = launched(owner, **command)
     text = page(client_of(owner), job.get_absolute_url())
-    assert ("This app offers a link. Slipway does not serve it yet" in text) == notice
+    assert ('id="job-connection"' in text) == bool(opens)
+    assert opens in text
     assert ("data-log-view" in text) == tail
 
 

@@ -18,6 +18,7 @@ FIELDS = (
     "pids",
     "disk_mib",
     "network",
+    "public_ports",
     "price_per_hour",
     "order",
     "nodes_max",

@@ -53,6 +53,12 @@ class Command(BaseCommand):
             "--relay", default=settings.RELAY, metavar="ADDRESS:PORT", help="Where its relay listens (RELAY)."
         )
         parser.add_argument(
+            "--public-address",
+            default=settings.PUBLIC_ADDRESS,
+            metavar="ADDRESS",
+            help="The address of this host at which public ports of its jobs are reached (PUBLIC_ADDRESS).",
+        )
+        parser.add_argument(
             "--relay-named", default=settings.RELAY_NAMED, metavar="HOST", help="What the portal dials (RELAY_NAMED)."
         )
 
@@ -70,7 +76,9 @@ class Command(BaseCommand):
             raise CommandError(f"--relay: {refused}") from refused
         lock = self._lock(name, options["take_over"])
         try:
-            host = hosts.register(name=name, serve=serve, tags=tags, mounts=options["mounts"])
+            host = hosts.register(
+                name=name, serve=serve, tags=tags, mounts=options["mounts"], public_address=options["public_address"]
+            )
         except PortalError as refused:
             raise CommandError(str(refused)) from refused
         runtime = DockerRuntime(settings.DOCKER_URL, registries=settings.REGISTRIES, networks=settings.JOB_NETWORKS)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs.runtimes.base import ContainerSpec, Exited, LogLine, Missing, Tmpfs
+from jobs.runtimes.base import ContainerSpec, Exited, LogLine, Missing, PublicPort, Tmpfs
 from jobs.runtimes.docker import DockerRuntime
 from jobs.runtimes.fake import FakeProgram, FakeRuntime
 from tests.jobs.runtimes.saved_images import saved
@@ -68,6 +68,7 @@ def text(lines: list[LogLine], stream: str = "stdout") -> bytes:
 
 
 # What must never reach an engine, and a word of what is said.
+OUT = {"network": "outgoing"}
 UNSOUND: list[tuple[dict[str, Any], str]] = [
     ({"uid": 0}, "uid"),
     ({"gid": 0}, "gid"),
@@ -99,4 +100,17 @@ UNSOUND: list[tuple[dict[str, Any], str]] = [
     ({"private_network": "job"}, "no name for a host"),
     ({"private_network": "../job", "hostname": "node1"}, "no name for a network"),
     ({"memory_mib": 0}, "too small"),
+    ({"public": (PublicPort(80, "tcp", "192.0.2.7"),)}, "outgoing network alone"),
+    ({"public": (PublicPort(80, "tcp", "192.0.2.7"),), "private_network": "x", "hostname": "n"}, "outgoing network"),
+    ({**OUT, "public": (PublicPort(0, "tcp", "192.0.2.7"),)}, "no port"),
+    ({**OUT, "public": (PublicPort(True, "tcp", "192.0.2.7"),)}, "no port"),
+    ({**OUT, "public": (PublicPort(80, "icmp", "192.0.2.7"),)}, "no port"),
+    ({**OUT, "public": (PublicPort(80, "tcp", ""),)}, "no address"),
+    ({**OUT, "public": (PublicPort(80, "tcp", "0.0.0.0"),)}, "no address"),
+    ({**OUT, "public": (PublicPort(80, "tcp", "::"),)}, "no address"),
+    ({**OUT, "public": (PublicPort(80, "tcp", "example.org"),)}, "no address"),
+    ({**OUT, "public": (PublicPort(80, "tcp", "192.0.2.7", 22),)}, "which the engine chooses"),
+    ({**OUT, "public": (PublicPort(80, "tcp", "192.0.2.7"), PublicPort(81, "udp", "192.0.2.7"))}, "several protocols"),
+    ({**OUT, "public": (PublicPort(80, "tcp", "192.0.2.7"),) * 2}, "is there twice"),
+    ({**OUT, "public": tuple(PublicPort(n, "tcp", "192.0.2.7") for n in range(1, 42))}, "more than 40"),
 ]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs.runtimes.base import ContainerSpec, Exited, Mount, RuntimeFault, Tmpfs
+from jobs.runtimes.base import ContainerSpec, Exited, Mount, PublicPort, RuntimeFault, Tmpfs
 from jobs.runtimes.docker import DockerRuntime
 from jobs.runtimes.docker_config import container_config, host_config
 
@@ -55,6 +55,7 @@ BY_SPEC = {
     "Mounts",
     "Tmpfs",
     "DeviceRequests",
+    "PortBindings",
 }
 NEVER_ROOT = st.integers(1, 2**32 - 2)
 WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
@@ -82,6 +83,9 @@ SPECS = st.builds(
     network=st.sampled_from(["none", "outgoing"]),
     private_network=st.sampled_from(["", "slipway-1-run-0-1"]),
     hostname=st.just("node1"),
+    public=st.tuples(st.sampled_from(["tcp", "udp", "sctp"]), st.sets(st.integers(1, 65535), max_size=40)).map(
+        lambda both: tuple(PublicPort(port, both[0], "192.0.2.7") for port in sorted(both[1]))
+    ),
     labels=st.dictionaries(st.sampled_from(["slipway.job", "slipway.host"]), WORDS),
 )
 
@@ -91,6 +95,8 @@ SPECS = st.builds(
 def test_the_request_equals_the_allowlist_for_any_spec(spec: ContainerSpec, as_root: bool) -> None:
     if as_root:
         spec = replace(spec, as_root=True, uid=0, gid=0)
+    if spec.network != "outgoing":
+        spec = replace(spec, public=())
     request = host_config(spec)
     granted = {"CapAdd": as_root, "ReadonlyRootfs": spec.writable_root}
     profiles = {name: choices[granted[name]] for name, choices in PROFILES.items()}
@@ -99,6 +105,9 @@ def test_the_request_equals_the_allowlist_for_any_spec(spec: ContainerSpec, as_r
     ways = {"none": spec.private_network or "none", "outgoing": "slipway-outgoing"}
     assert request["NetworkMode"] == ways[spec.network]
     assert request["Dns"] == (["127.0.0.1"] if request["NetworkMode"] == spec.private_network else [])
+    assert request["PortBindings"] == {
+        f"{one.port}/{one.protocol}": [{"HostIp": "192.0.2.7", "HostPort": ""}] for one in spec.public
+    }
     assert request["PidsLimit"] == spec.pids
     assert request["Memory"] == request["MemorySwap"] == spec.memory_mib * 1024 * 1024
     assert request["CpuQuota"] == pytest.approx(spec.cores * 100_000, abs=1)
@@ -125,6 +134,7 @@ def test_the_request_equals_the_allowlist_for_any_spec(spec: ContainerSpec, as_r
     )
     assert whole["Healthcheck"] == {"Test": ["NONE"]}
     assert whole["StopSignal"] == "SIGTERM"
+    assert whole["ExposedPorts"] == {key: {} for key in request["PortBindings"]}
     assert whole["Env"] == [f"{name}={value}" for name, value in spec.env.items()]
     assert whole["Hostname"] == spec.hostname
     found_as = {spec.private_network: {"Aliases": ["node1"]}} if request["NetworkMode"] == spec.private_network else {}
@@ -133,7 +143,7 @@ def test_the_request_equals_the_allowlist_for_any_spec(spec: ContainerSpec, as_r
     assert set(whole) == {
         *("Image", "Entrypoint", "Cmd", "Env", "User", "WorkingDir", "Labels", "Tty", "OpenStdin", "StdinOnce"),
         *("AttachStdin", "AttachStdout", "AttachStderr", "StopSignal", "Healthcheck", "HostConfig"),
-        *("Hostname", "NetworkingConfig"),
+        *("Hostname", "NetworkingConfig", "ExposedPorts"),
     }
 
 
