@@ -222,9 +222,7 @@ def test_a_port_where_nothing_answers_yet(app: Served) -> None:
     assert answer.headers["retry-after"] == "3"
 
 
-def test_too_many_connections_are_told_to_come_again(
-    app: Served, port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_connections_are_told_to_come_again(app: Served, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "CONNECTIONS_MAX", 2)
     monkeypatch.setattr(exchange, "POOL_S", 0.2)
     with (
@@ -257,5 +255,3 @@ def test_the_end_of_the_attempt_ends_what_is_open(app: Served) -> None:
 
 def open_links(app: Served) -> int:
     return len(app.relay._links.get(app.attempt.name, ()))
-
-

@@ -109,7 +109,9 @@ def test_an_app_that_does_not_agree_is_told_of(app: Served) -> None:
     assert refused.value.response.status_code == 502
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1:8000", "null", "http://9-other.localhost:8000"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "http://127.0.0.1:8000", "null", "http://9-other.localhost:8000"]
+)
 def test_a_page_of_another_origin_opens_none(app: Served, origin: str) -> None:
     with pytest.raises(InvalidStatus) as refused, opened(app, "/echo", origin=origin):
         pass
