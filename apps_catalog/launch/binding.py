@@ -11,6 +11,7 @@ from apps_catalog.launch.environment import job_environment
 from apps_catalog.launch.spec import PlanFile, PlanVariable, RunPlan
 from apps_catalog.launch.start import start_script
 from apps_catalog.launch.substitutions import fill
+from apps_catalog.launch.vnc_password import password_file
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def bind(plan: RunPlan, job: JobValues) -> RunPlan:
     return replace(
         plan,
         argv=words,
-        files=tuple(_written(file, texts) for file in plan.files),
+        files=tuple(_written(file, texts, job) for file in plan.files),
         variables=variables,
         connect=replace(plan.connect, path=opened_path(plan.connect, tokens)) if plan.connect else None,
         authored=(),
@@ -104,5 +105,9 @@ def _texts(plan: RunPlan, job: JobValues) -> dict[str, str]:
     }
 
 
-def _written(file: PlanFile, texts: Mapping[str, str]) -> PlanFile:
-    return replace(file, text=texts[file.path], late=False) if file.late else file
+def _written(file: PlanFile, texts: Mapping[str, str], job: JobValues) -> PlanFile:
+    if not file.late:
+        return file
+    if file.path == jobfiles.VNC_PASSWORD:
+        return replace(file, text="", base64=password_file(job.password), late=False)
+    return replace(file, text=texts[file.path], late=False)

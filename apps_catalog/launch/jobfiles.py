@@ -15,6 +15,7 @@ NODES = f"{FOLDER}/nodes"
 CORES = f"{FOLDER}/cores"
 RANDOM = f"{FOLDER}/random128.txt"
 START = f"{FOLDER}/start.sh"
+VNC_PASSWORD = f"{FOLDER}/vncpasswd"
 PASSWD = "/etc/passwd"  # noqa: S105 - a file of the container
 GROUP = "/etc/group"
 
@@ -23,6 +24,7 @@ PREVIEWS = {
     NODES: "# The host names of the nodes, one a line, the master first: written when the job starts.\n",
     CORES: "# Each host name once for each of its cores: written when the job starts.\n",
     RANDOM: "# 128 letters and digits, new in each job: written when the job starts.\n",
+    VNC_PASSWORD: "# The job's password as VNC servers read it: written when the job starts.\n",
     START: "# Starts the program with its expanded words: written when the job starts.\n",
     PASSWD: "# The users of the image and the job's own: written when the job starts.\n",
     GROUP: "# The groups of the image and the job's own: written when the job starts.\n",

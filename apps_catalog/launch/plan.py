@@ -9,7 +9,18 @@ from apps_catalog.launch.authored import Author, Authored
 from apps_catalog.launch.conditions import present_parameters
 from apps_catalog.launch.connecting import connect_faults, connect_to, public_ports
 from apps_catalog.launch.environment import job_environment, name_fault
-from apps_catalog.launch.jobfiles import CORES, GROUP, JOBENV, JOBINFO, NODES, PASSWD, RANDOM, START, late_file
+from apps_catalog.launch.jobfiles import (
+    CORES,
+    GROUP,
+    JOBENV,
+    JOBINFO,
+    NODES,
+    PASSWD,
+    RANDOM,
+    START,
+    VNC_PASSWORD,
+    late_file,
+)
 from apps_catalog.launch.parameters import Const, Parameter, Upload
 from apps_catalog.launch.spec import (
     Json,
@@ -198,7 +209,9 @@ def files(
     script = (PlanFile(command.path[0], text=command.cmdscript, mode=SCRIPT_MODE),) if command.cmdscript else ()
     users = () if site.runs_as_root else (PASSWD, GROUP)
     start = (START,) if starts_by_script else ()
-    late = map(late_file, (JOBINFO, NODES, CORES, RANDOM, *users, *start))
+    # A desktop may also be started by a path of the author's own, and nothing says so before it runs.
+    desktop = (VNC_PASSWORD,) if (command.interactive or command.desktop) and not command.webshell else ()
+    late = map(late_file, (JOBINFO, NODES, CORES, RANDOM, *desktop, *users, *start))
     return (jobenv, *uploads, *script, *late)
 
 

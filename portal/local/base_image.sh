@@ -2,7 +2,8 @@
 # The image slipway-python:bookworm: Debian's python3 on a minimal base, made from packages, without a registry.
 #   base_image.sh [STATE_DIR]      does nothing where the image is there; STATE_DIR gets base_image.log
 # Environment: DOCKER_HOST, TMPDIR (needs 250 MB), DEBIAN_MIRROR (else the machine's own), DEMO_INSTALL=0 forbids installing,
-#   BASE_IMAGE (another tag), BASE_IMAGE_PACKAGES (more packages in it, parted by commas).
+#   BASE_IMAGE (another tag), BASE_IMAGE_PACKAGES (more packages in it, parted by commas), BASE_IMAGE_FILES (packages whose
+#   files alone are in it, without what they depend on, parted by blanks).
 # Exit codes: 0 done, 1 it failed, 3 installing is needed but forbidden.
 set -eu
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -77,6 +78,10 @@ build() {
     # Times come from here, so that two builds from the same packages hold the same bytes.
     SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1704067200}
     export SOURCE_DATE_EPOCH
+    files_hook=:
+    if [ -n "${BASE_IMAGE_FILES:-}" ]; then
+        files_hook="cd '$folder' && APT_CONFIG=\"\$MMDEBSTRAP_APT_CONFIG\" apt-get download $BASE_IMAGE_FILES && for file in *.deb; do dpkg-deb -x \"\$file\" \"\$1\"; done"
+    fi
     # The mount points are there beforehand because jobs have a read-only root. 505 is the default run user.
     sources | mmdebstrap --variant=minbase --include="$packages" \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
@@ -86,6 +91,7 @@ build() {
         --customize-hook='echo "slipway:x:505:505:Slipway jobs:/home/slipway:/bin/sh" >>"$1/etc/passwd"' \
         --customize-hook='echo "slipway:x:505:" >>"$1/etc/group"' \
         --customize-hook='ln -sf python3 "$1/usr/bin/python"' \
+        --customize-hook="$files_hook" \
         --customize-hook='rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/* "$1"/var/cache/debconf/*-old "$1"/var/log/*' \
         --customize-hook='rm -f "$1/etc/resolv.conf" "$1/etc/hostname" "$1"/etc/apt/sources.list.d/0* "$1/etc/apt/sources.list"' \
         "$suite" "$folder/base.tar" - >>"$log" 2>&1
@@ -105,7 +111,7 @@ install_builder
 folder=$(mktemp -d "${TMPDIR:-/tmp}/base-image.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 1' HUP INT TERM
-say "Making the image $tag from $distribution $suite's packages (about half a minute) ..."
+say "Making the image $tag from $distribution $suite's packages (${BASE_IMAGE_TIME:-about half a minute}) ..."
 build || fail "Making the image $tag failed."
 docker import --change 'LABEL slipway.base=1' --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
     --change 'ENV LANG=C.UTF-8' --change 'CMD ["python3"]' "$folder/base.tar" "$tag" >>"$log" 2>&1 </dev/null ||

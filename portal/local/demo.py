@@ -24,6 +24,7 @@ from pathlib import Path
 from portal.errors import PortalError
 from portal.local import postgres
 from portal.local.demo_client import Api, DemoError, Json, example_jobs, launch_and_wait, table, wait_until_ready
+from portal.local.demo_images import OwnImages, tag_of
 from portal.local.processes import Processes, Told, listen
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +51,7 @@ class Demo:
 
     def __post_init__(self) -> None:
         self.processes = Processes(None if self.develop else self.state / "logs")
+        self.images = OwnImages(ROOT / "examples", self.state, self.env, say, self.publish)
 
     # ---- Setting up
 
@@ -192,7 +194,9 @@ class Demo:
             say("Bringing the database up to date ...")
             self.manage("migrate", "--noinput", "--verbosity", "0")
             self.collect_static()
-            words = ("--username", USERNAME, "--image", IMAGE, "--image-id", image_id)
+            words = ["--username", USERNAME, "--image", IMAGE, "--image-id", image_id]
+            for name, own_id in self.own_images().items():
+                words += ["--own-image", name, tag_of(name), own_id]
             made: Json = json.loads(self.manage("demo_data", *words, DEMO_PASSWORD=password))
             try:
                 say(f"Starting the portal on {url} and a worker for machine types n1 and n2 ...")
@@ -202,6 +206,7 @@ class Demo:
                 if not once:
                     self.stay(url)
             finally:
+                self.images.stop()
                 self.processes.stop()
         failed = [job["number"] for job in jobs if job["state"] != "succeeded"]
         if once and failed:
@@ -218,10 +223,21 @@ class Demo:
         print(f"  {url}\n  user      {USERNAME}\n  password  {password}\n", flush=True)
         return jobs
 
+    def own_images(self) -> dict[str, str]:
+        """Name -> id of the examples' images that are made already; none with DEMO_IMAGES=0."""
+        return {} if self.env.get("DEMO_IMAGES") == "0" else self.images.ready()
+
+    def publish(self, name: str, image_id: str) -> None:
+        """Show the example whose image is made now."""
+        self.manage("demo_data", "--username", USERNAME, "--only", "--own-image", name, tag_of(name), image_id)
+        say(f"The example {name} is in the catalog now.")
+
     def stay(self, url: str) -> None:
         say(f"{url} stays up until Ctrl-C.")
+        self.images.begin()
         while True:
             self.still_there()
+            self.images.tend()
             time.sleep(0.5)
 
 

@@ -38,6 +38,7 @@ ensure_chromium
 say "Docker Engine $(portal/local/docker.sh ensure "$state")"
 portal/local/base_image.sh "$state"
 examples/build.sh >/dev/null
+for recipe in examples/notebook examples/desktop; do portal/local/image.sh build "$recipe" "$state" >/dev/null; done
 tests/images/ssh.sh "$state"
 "${MAKE:-make}" --no-print-directory check
 say "Tests that wait for workers, or visit every address as everybody ..."

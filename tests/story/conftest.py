@@ -45,8 +45,9 @@ def stage(installation: Site, chromium: Browser) -> Stage:  # noqa: F811
         port: int = trial.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     installation.machine("n1", ram_mib=256)
+    installation.machine("n2", ram_mib=768, pids=256)
     installation.web(port, PUBLIC_URL=url, DEBUG="1")
-    installation.worker("story", "--serve", "n1=2")
+    installation.worker("story", "--serve", "n1=2", "--serve", "n2=4")
     curator = User(username="grace", email="grace@example.org", is_curator=True, is_operator=True)
     curator.password = make_password(PASSWORD, hasher="argon2")  # the portal does not know the tests' cheap hash
     curator.save()

@@ -33,11 +33,30 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--username", default="demo")
-        parser.add_argument("--image", required=True, help="The image that holds the examples' programs.")
+        parser.add_argument("--image", default="", help="The image that holds the examples' programs.")
         parser.add_argument("--image-id", default="", help="Its id now; versions pinned to another are looked up anew.")
+
+        parser.add_argument(
+            "--own-image",
+            nargs=3,
+            action="append",
+            default=[],
+            metavar=("EXAMPLE", "IMAGE", "ID"),
+            help="An image that one example has for itself. An example with a Dockerfile is left out without one.",
+        )
+        parser.add_argument(
+            "--only", action="store_true", help="Only the apps of --own-image, for a person who is there."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """The password comes from DEMO_PASSWORD: a command line can be read by everyone on the machine."""
+        own = {name: (image, image_id) for name, image, image_id in options["own_image"]}
+        if options["only"]:
+            user = User.objects.get(username=options["username"])
+            self.stdout.write(json.dumps({"apps": _apps(user, own)}))
+            return
+        if not options["image"]:
+            raise CommandError("Say with --image which image holds the examples' programs.")
         password = os.environ.get("DEMO_PASSWORD", "")
         if not password:
             raise CommandError("DEMO_PASSWORD is not set. Set it to the password of the demo's person.")
@@ -47,9 +66,12 @@ class Command(BaseCommand):
             if not MachineType.objects.filter(name=machine.name).exists():
                 machine.save()
         vault = _vault(user)
-        apps = [
-            _app(path, user, options["image"], options["image_id"]) for path in sorted(EXAMPLES.glob("*/AppDef.json"))
-        ]
+        shared = {
+            path.parent.name: (options["image"], options["image_id"])
+            for path in EXAMPLES.glob("*/AppDef.json")
+            if not path.with_name("Dockerfile").exists()
+        }
+        apps = _apps(user, {**shared, **own})
         self.stdout.write(json.dumps({"token": _token(user), "vault": vault.name, "apps": apps}))
 
 
@@ -89,6 +111,11 @@ def _vault(user: User) -> Vault:
         else:
             vaults.save_file(vault, name, [path.read_bytes()])
     return vault
+
+
+def _apps(user: User, images: dict[str, tuple[str, str]]) -> list[str]:
+    """Import and publish the examples of these names. Their slugs."""
+    return [_app(EXAMPLES / name / "AppDef.json", user, *images[name]) for name in sorted(images)]
 
 
 def _app(definition: Path, user: User, image: str, image_id: str) -> str:

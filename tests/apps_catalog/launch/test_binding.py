@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +12,13 @@ from apps_catalog.launch import jobfiles
 from apps_catalog.launch.binding import JobValues, bind
 from apps_catalog.launch.plan import plan
 from apps_catalog.launch.spec import MachineSize, RunPlan
+from apps_catalog.launch.vnc_password import password_file
 from tests.apps_catalog.launch.generate import definition, launch, read, site
 from tests.apps_catalog.launch.started import JOB, SHELLS, sourced
 
 GENERIC = {"name": "", "description": "", "required": False, "positional": True}
+# What TigerVNC's vncpasswd -f says.
+VNCPASSWD_OF_SECRET1, VNCPASSWD_OF_AB = bytes.fromhex("8ebd3814a6175407"), bytes.fromhex("f9b845297cb5d3f2")
 JOBINFO = ["JOB_NAME", "JOB_LABEL", "JOB_PRIVATEIP", "JOB_PUBLICIP"]
 
 
@@ -174,3 +178,27 @@ def test_a_plan_of_an_earlier_release_is_read() -> None:
     read_again = RunPlan.from_json(old)
     assert (read_again.argv, read_again.nodes, read_again.authored) == (made.argv, 1, ())
     assert bind(read_again, JOB).argv == made.argv
+
+
+@pytest.mark.parametrize(
+    ("keys", "there"),
+    [
+        ({"interactive": True}, True),
+        ({"desktop": True}, True),
+        ({}, False),
+        ({"webshell": True, "interactive": True}, False),
+    ],
+)
+def test_the_password_lies_ready_for_a_vnc_server_where_there_may_be_one(keys: dict[str, Any], there: bool) -> None:
+    made = planned(definition={"command": keys})
+    found = {file.path: file for file in bind(made, replace(JOB, password="secret1 and more")).files}
+    assert ("/etc/JARVICE/vncpasswd" in found) is there
+    if there:
+        written = found["/etc/JARVICE/vncpasswd"]
+        assert base64.b64decode(written.base64) == VNCPASSWD_OF_SECRET1
+        assert (written.text, written.late) == ("", False)
+
+
+def test_a_short_password_is_filled_up_as_vncpasswd_does() -> None:
+    assert base64.b64decode(password_file("ab")) == VNCPASSWD_OF_AB
+    assert len(base64.b64decode(password_file(""))) == 8
