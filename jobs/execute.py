@@ -5,6 +5,7 @@ Every step may be repeated: a process that takes over after a crash runs the sam
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 from collections.abc import Callable

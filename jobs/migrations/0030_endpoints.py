@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0007_turns_at_a_vault"),
+        ("jobs", "0010_stage_cost"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0010_stage_cost"),
+        ("jobs", "0032_shells"),
     ]
 
     operations = [
