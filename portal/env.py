@@ -35,6 +35,14 @@ def text(name: str, default: str = "", *, allowed: tuple[str, ...] = ()) -> str:
     return value
 
 
+def domain(name: str, default: str = "") -> str:
+    """A domain name in small letters, with or without a port: `apps.example.org`, `localhost:8443`."""
+    value = text(name, default).lower()
+    if value and not re.fullmatch(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*(:[0-9]{1,5})?", value):
+        raise ImproperlyConfigured(f"{name} is {value!r}. Allowed: a domain, like apps.example.org or localhost:8443.")
+    return value
+
+
 def boolean(name: str, default: bool) -> bool:
     value = _raw(name)
     if value is None or value == "":
