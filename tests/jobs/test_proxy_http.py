@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -82,7 +81,7 @@ def test_headers_of_one_hop_stay_on_it(app: Served) -> None:
 
 
 def test_cookies_of_the_app_stay_on_its_own_host_and_ours_are_not_set(app: Served) -> None:
-    wanted = [
+    wanted: list[tuple[str, Any]] = [
         ("cookie", "a=1; Domain=localhost; Path=/; HttpOnly"),
         ("cookie", "__Host-b=2; Secure; Path=/"),
         ("cookie", "sessionid=of-the-app; domain = .localhost"),
@@ -222,9 +221,7 @@ def test_a_port_where_nothing_answers_yet(app: Served) -> None:
     assert answer.headers["retry-after"] == "3"
 
 
-def test_too_many_connections_are_told_to_come_again(
-    app: Served, port: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_connections_are_told_to_come_again(app: Served, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "CONNECTIONS_MAX", 2)
     monkeypatch.setattr(exchange, "POOL_S", 0.2)
     with (
@@ -257,5 +254,3 @@ def test_the_end_of_the_attempt_ends_what_is_open(app: Served) -> None:
 
 def open_links(app: Served) -> int:
     return len(app.relay._links.get(app.attempt.name, ()))
-
-
