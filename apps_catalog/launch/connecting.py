@@ -212,12 +212,12 @@ def connect_faults(command: Command, image_url: str) -> list[Fault]:
 # What an author is told
 
 
-def check_url(text: str, where: str, notes: Notes) -> None:
+def check_url(text: str, where: str, notes: Notes, *, whose: str = "The 'url'") -> None:
     """Notes an error for a link that leads out of the job or nowhere."""
     try:
         read_url(text.strip())
     except UnfitUrlError as unfit:
-        notes.error("url", f"The 'url' {unfit}.", where)
+        notes.error("url", f"{whose} {unfit}.", where)
 
 
 def check_ports(ports: Sequence[str], where: str, notes: Notes) -> None:
