@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from jobs.views import connecting, curation, files, hosts, job, job_output, jobs, launch, schemas, uploads, vaults
+from jobs.views import (
+    connecting,
+    curation,
+    files,
+    hosts,
+    job,
+    job_output,
+    jobs,
+    launch,
+    schemas,
+    terminals,
+    uploads,
+    vaults,
+)
 
 app_name = "jobs"
 urlpatterns: list[URLPattern] = [
     *jobs.urls,
     *job.urls,
     *job_output.urls,
+    *terminals.urls,
     *connecting.urls,
     *launch.urls,
     *vaults.urls,

@@ -10,10 +10,11 @@ from django.test import Client
 
 from apps_catalog.models import App, Version
 from jobs import vault_roots
-from jobs.models import Host, Job, Upload, UsageSeries, Vault
+from jobs.models import Host, Job, Shell, Upload, UsageSeries, Vault
 from jobs.states import JobState
 from portal.people.models import ApiToken, User
 from tests.factories import (
+    DEFINITION,
     make_app,
     make_host,
     make_job,
@@ -49,6 +50,7 @@ class World:
     upload: Upload
     token: ApiToken
     host: Host
+    shell: Shell  # beside `running`
     clients: dict[str, Client] = field(default_factory=dict)
     cookies: dict[str, dict[str, str]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)  # for the JARVICE door
@@ -88,7 +90,9 @@ def build() -> World:
     host = make_host("matrix-host")
     app = make_app(slug="matrix", visibility="teams")
     app.teams.add(crew)
-    version = make_version(app, label="1.0")
+    shell = {"path": "/bin/sh", "name": "Shell", "description": "", "webshell": True, "parameters": {}}
+    definition = {**DEFINITION, "commands": {**DEFINITION["commands"], "shell": shell}}
+    version = make_version(app, label="1.0", definition=definition)
     draft = make_version(app, label="2.0", state="draft")
     job = make_job(owner, version=version, state=JobState.SUCCEEDED)
     shared = make_job(owner, version=version, state=JobState.SUCCEEDED, team=crew)
@@ -96,8 +100,9 @@ def build() -> World:
         make_result(one)
         make_result(one, path="plot.png", data=PIXEL)
     token, _ = ApiToken.issue(owner, name="theirs", scopes=["read"])
-    running = make_job(owner, version=version, state=JobState.RUNNING)
+    running = make_job(owner, version=version, state=JobState.RUNNING, command="shell", parameters={})
     UsageSeries.objects.create(attempt=running.tasks.get().attempts.get(), points=[[0.0, 1.0, 1024, 1]])
+    attempt = running.tasks.get().attempts.get()
     world = World(
         people=people,
         app=app,
@@ -111,6 +116,7 @@ def build() -> World:
         upload=make_upload(owner),
         token=token,
         host=host,
+        shell=Shell.objects.create(job=running, attempt=attempt, opened_by=owner),
     )
     for name in PEOPLE:
         world.clients[name] = Client(raise_request_exception=False)

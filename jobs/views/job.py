@@ -15,9 +15,10 @@ from jobs import plan_words, services
 from jobs.models import Attempt, Job, Result
 from jobs.states import JobState
 from jobs.views.job_words import command_of, cost, given, offers_link, sentence, steps
+from jobs.views.terminal_words import terminal_of
 from portal.errors import NotFound
 from portal.people import signed_in
-from portal.people.models import Team
+from portal.people.models import Team, User
 
 EVENTS_SHOWN = 200
 RESULTS_SHOWN = 500
@@ -71,9 +72,18 @@ def _shown(request: HttpRequest, number: int, tab: str) -> dict[str, Any]:
         "may_cancel": changes and not job.terminal and not job.cancel_requested_at,
         "may_pause": changes and job.state == JobState.RUNNING and not job.cancel_requested_at,
         "may_share": changes,
+        **_shells(job, user),
         "teams": list(user.teams.all()) if changes else [],
         "result_count": Result.objects.filter(job=job).count() if job.terminal else 0,
     }
+
+
+def _shells(job: Job, user: User) -> dict[str, Any]:
+    """Whether the person may open a shell now, on which nodes, and those that are open."""
+    if not services.may_open_shell(job, user) or services.why_no_shell(job):
+        return {"may_open_shell": False}
+    opened = job.shells.filter(ended_at=None)
+    return {"may_open_shell": True, "open_shells": list(opened), "node_numbers": range(1, job.nodes + 1)}
 
 
 @require_safe
@@ -83,6 +93,7 @@ def overview(request: HttpRequest, number: int) -> HttpResponse:
     plan = plan_words.plan_of(job.plan)
     words = plan_words.words(plan) if plan else []
     command = command_of(job)
+    terminal = terminal_of(job, signed_in(request))
     more = {
         "words": words,
         "legend": plan_words.legend(words, ()),
@@ -91,6 +102,7 @@ def overview(request: HttpRequest, number: int) -> HttpResponse:
         "cost": cost(job, timezone.now()),
         "offers_link": offers_link(command),
         "tails": command is not None and command.noconnect,
+        "terminal": terminal if terminal and terminal.state != "ended" else None,
         "attempt": shown["newest"],
         "events": job.events.order_by("-id")[:EVENTS_SHOWN],
     }

@@ -120,10 +120,10 @@ def parameters_of(job: Job) -> Mapping[str, Parameter]:
 
 
 def offers_link(command: Command | None) -> bool:
-    """Whether the app means people to connect to what runs."""
-    if command is None or command.noconnect:
+    """Whether the app means people to connect to what runs, by a link: a terminal is on the page itself."""
+    if command is None or command.noconnect or command.webshell:
         return False
-    return bool(command.interactive or command.publicip or command.webshell or command.desktop or command.url)
+    return bool(command.interactive or command.publicip or command.desktop or command.url)
 
 
 def cost(job: Job, now: datetime) -> str:
