@@ -188,11 +188,12 @@ class _Visit:
             got = await self.receive()
             if got["type"] == "websocket.disconnect":
                 return DONE
-            typed, said = got.get("bytes"), got.get("text")
-            if len(typed or said or "") > SENT_MAX:
+            typed: bytes = got.get("bytes") or b""
+            said: str = got.get("text") or ""
+            if max(len(typed), len(said)) > SENT_MAX:
                 return TOO_LARGE
             self.traffic = True
-            for start in range(0, len(typed or b""), wire.FRAME_MAX):
+            for start in range(0, len(typed), wire.FRAME_MAX):
                 await stream.write(wire.framed(wire.BYTES, typed[start : start + wire.FRAME_MAX]))
             if said:
                 body = said.encode("utf-8", "replace")
@@ -218,12 +219,11 @@ class _Visit:
             wait_s = RECHECK_S
 
     def _still(self) -> Admitted | Refusal:
-        if self.traffic:
+        if self.traffic and self.attempt is not None:
             self.traffic = False
+            rows = Endpoint.objects.live().filter(attempt_id=self.attempt, kind=Endpoint.Kind.TERMINAL)
             try:
-                Endpoint.objects.live().filter(attempt_id=self.attempt, kind=Endpoint.Kind.TERMINAL).update(
-                    last_traffic_at=Now()
-                )
+                rows.update(last_traffic_at=Now())
             except (OperationalError, InterfaceError):
                 return AWAY
         return admit(self.match, self.headers)

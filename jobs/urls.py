@@ -18,6 +18,7 @@ from jobs.views import (
     schemas,
     tasks,
     templates,
+    terminals,
     uploads,
     vaults,
 )
@@ -30,6 +31,7 @@ urlpatterns: list[URLPattern] = [
     *job_output.urls,
     *tasks.urls,
     *templates.urls,
+    *terminals.urls,
     *connecting.urls,
     *launch.urls,
     *vaults.urls,

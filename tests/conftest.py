@@ -155,6 +155,12 @@ def jarvice(settings: Any) -> None:
 
 
 @pytest.fixture
+def shells(settings: Any) -> None:
+    """People may open shells in their jobs."""
+    settings.JOB_SHELLS = True
+
+
+@pytest.fixture
 def owner(db: None) -> User:
     """The one whose things they are."""
     from tests.factories import make_person

@@ -21,7 +21,7 @@ from tests import address_names, addresses
 from tests.addresses import EXPECTED, PEOPLE, World
 from tests.factories import PASSWORD, make_person
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("jarvice")]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("jarvice", "shells")]
 
 ELSEWHERE = (
     "https://evil.example/",

@@ -17,7 +17,7 @@ from portal.people.models import SCOPES, ApiToken
 from tests import address_names, addresses
 from tests.addresses import EVERYBODY, EXPECTED, PEOPLE, VERBS, Rule, World
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("jarvice")]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("jarvice", "shells")]
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,13 @@ from django.test import Client
 
 from apps_catalog.models import App, Version
 from jobs import vault_roots
-from jobs.models import Attempt, Endpoint, Host, Job, JobTemplate, Upload, UsageSeries, Vault
+from jobs.models import Attempt, Endpoint, Host, Job, JobTemplate, Shell, Upload, UsageSeries, Vault
 from jobs.models.endpoints import random_label
 from jobs.services import fan_out
 from jobs.states import JobState
 from portal.people.models import ApiToken, Secret, User
 from tests.factories import (
+    DEFINITION,
     make_app,
     make_host,
     make_job,
@@ -61,6 +62,7 @@ class World:
     team_secret: Secret
     bundle: Version  # of an app for the team only
     bundle_draft: Version
+    shell: Shell  # beside `running`
     clients: dict[str, Client] = field(default_factory=dict)
     cookies: dict[str, dict[str, str]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)  # for the JARVICE door
@@ -109,7 +111,9 @@ def build() -> World:
     app.teams.add(crew)
     bundles = make_app(slug="matrix-bundle", visibility="teams", kind=App.Kind.BYTENITE)
     bundles.teams.add(crew)
-    version = make_version(app, label="1.0")
+    shell = {"path": "/bin/sh", "name": "Shell", "description": "", "webshell": True, "parameters": {}}
+    definition = {**DEFINITION, "commands": {**DEFINITION["commands"], "shell": shell}}
+    version = make_version(app, label="1.0", definition=definition)
     draft = make_version(app, label="2.0", state="draft")
     job = make_job(owner, version=version, state=JobState.SUCCEEDED)
     shared = make_job(owner, version=version, state=JobState.SUCCEEDED, team=crew)
@@ -117,11 +121,11 @@ def build() -> World:
         make_result(one)
         make_result(one, path="plot.png", data=PIXEL)
     token, _ = ApiToken.issue(owner, name="theirs", scopes=["read"])
-    running = make_job(owner, version=version, state=JobState.RUNNING)
-    for serving in (running, shared):  # what they serve: a web app
+    running = make_job(owner, version=version, state=JobState.RUNNING, command="shell", parameters={})
+    for serving in (shared, running):  # what they serve: a web app
         attempt = Attempt.objects.get(task__job=serving)
         Endpoint.objects.create(job=serving, attempt=attempt, kind="web", label=random_label(serving.number), port=8888)
-    UsageSeries.objects.create(attempt=running.tasks.get().attempts.get(), points=[[0.0, 1.0, 1024, 1]])
+    UsageSeries.objects.create(attempt=attempt, points=[[0.0, 1.0, 1024, 1]])
     bundle = make_bundle(app=bundles, name="matrix-bundle")
     world = World(
         people=people,
@@ -143,6 +147,7 @@ def build() -> World:
         team_secret=make_secret(crew),
         bundle=bundle,
         bundle_draft=make_bundle(app=bundles, name="matrix-bundle", label="2.0", minor=2, state="draft"),
+        shell=Shell.objects.create(job=running, attempt=attempt, opened_by=owner),
     )
     for name in PEOPLE:
         world.clients[name] = Client(raise_request_exception=False)

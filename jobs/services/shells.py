@@ -50,13 +50,13 @@ def open_shell(*, job: Job, actor: User, node: int = 1, request: HttpRequest | N
         raise Invalid(f"Job {job.number} has {job.nodes} node{'' if job.nodes == 1 else 's'}: pick one of them.")
     with transaction.atomic():
         locked = Job.objects.select_for_update().get(pk=job.pk)
-        if reason := why_no_shell(locked):
-            raise Conflict(reason, code="no_shell")
+        attempt = _running(locked)
+        if attempt is None or why_no_shell(locked):
+            raise Conflict(why_no_shell(locked), code="no_shell")
         if Shell.objects.filter(job=job, ended_at=None).count() >= SHELLS_MAX:
             raise Conflict(
                 f"{SHELLS_MAX} shells are open in this job already. End one of them.", code="too_many_shells"
             )
-        attempt = _running(locked)
         shell = Shell.objects.create(job=job, attempt=attempt, node=node, opened_by=actor)
         record(job.number, "shell", f"{actor.username} opened a shell{f' on node {node}' if job.nodes > 1 else ''}.")
         audit("shell.open", request=request, actor=actor, target=f"job {job.number}", shell=shell.pk, node=node)

@@ -8,12 +8,10 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from jobs.terminals import wire
-
-if TYPE_CHECKING:
-    from jobs.terminals.sessions import Session
+from jobs.terminals.scrollback import Scrollback
 
 logger = logging.getLogger(__name__)
 PIECE_BYTES = 32 * 1024
@@ -27,6 +25,22 @@ class Person:
     name: str
     owner: bool
     tab: str
+
+
+class Session(Protocol):
+    """What a viewer looks on at: jobs.terminals.sessions has it."""
+
+    name: str
+    changed: threading.Condition
+    scrollback: Scrollback
+    end: bytes | None
+
+    def type(self, viewer: Viewer, data: bytes) -> None: ...
+    def resize(self, viewer: Viewer, columns: int, rows: int) -> None: ...
+    def take(self, viewer: Viewer) -> None: ...
+    def let_team_type(self, viewer: Viewer, types: bool) -> None: ...
+    def end_by(self, viewer: Viewer) -> None: ...
+    def leave(self, viewer: Viewer) -> None: ...
 
 
 class Viewer:

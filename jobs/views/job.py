@@ -18,9 +18,10 @@ from jobs.results import name_field, renamed, results_of
 from jobs.states import JobState
 from jobs.views import job_stages
 from jobs.views.job_words import command_of, cost, given, sentence, steps
+from jobs.views.terminal_words import terminal_of
 from portal.errors import NotFound
 from portal.people import signed_in
-from portal.people.models import Team
+from portal.people.models import Team, User
 
 EVENTS_SHOWN = 200
 RESULTS_SHOWN = 500
@@ -82,6 +83,7 @@ def shown_head(request: HttpRequest, number: int, tab: str) -> dict[str, Any]:
         "may_cancel": changes and not job.terminal and not job.cancel_requested_at,
         "may_pause": changes and job.state == JobState.RUNNING and not job.cancel_requested_at,
         "may_share": changes,
+        **_shells(job, user),
         "teams": list(user.teams.all()) if changes else [],
         "result_count": results.count() if job.terminal else 0,
         "log_text": reverse("jobs:job-log-text", args=[job.number]),
@@ -96,6 +98,14 @@ def _idle_left(job: Job) -> str:
     return "" if left is None else idle.in_minutes(left)
 
 
+def _shells(job: Job, user: User) -> dict[str, Any]:
+    """Whether the person may open a shell now, on which nodes, and those that are open."""
+    if not services.may_open_shell(job, user) or services.why_no_shell(job):
+        return {"may_open_shell": False}
+    opened = job.shells.filter(ended_at=None)
+    return {"may_open_shell": True, "open_shells": list(opened), "node_numbers": range(1, job.nodes + 1)}
+
+
 @require_safe
 def overview(request: HttpRequest, number: int) -> HttpResponse:
     shown = shown_head(request, number, "overview")
@@ -105,6 +115,7 @@ def overview(request: HttpRequest, number: int) -> HttpResponse:
     plan = plan_words.plan_of(job.plan)
     words = plan_words.words(plan) if plan else []
     command = command_of(job)
+    terminal = terminal_of(job, signed_in(request))
     more = {
         "words": words,
         "legend": plan_words.legend(words, ()),
@@ -113,6 +124,7 @@ def overview(request: HttpRequest, number: int) -> HttpResponse:
         "cost": cost(job, timezone.now()),
         "tails": command is not None and command.noconnect,
         "help": cleaned(job.version.help_html) if not job.terminal else "",
+        "terminal": terminal if terminal and terminal.state != "ended" else None,
         "attempt": shown["newest"],
         "events": job.events.order_by("-id")[:EVENTS_SHOWN],
     }

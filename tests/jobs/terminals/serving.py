@@ -66,7 +66,7 @@ def portal(port: int) -> Iterator[str]:
     """The portal as it is served, but for apps' origins; its address."""
     app = TerminalDoor(Streams(ROUTES, get_asgi_application(), channel=CHANNEL))  # type: ignore[arg-type]
     options: dict[str, Any] = {"port": port, "log_level": "error", "lifespan": "off", "timeout_graceful_shutdown": 1}
-    server = uvicorn.Server(uvicorn.Config(app, **{**OPTIONS, **options}))  # type: ignore[arg-type]
+    server = uvicorn.Server(uvicorn.Config(app, **{**OPTIONS, **options}))
     thread = threading.Thread(target=server.run, name="uvicorn")
     thread.start()
     while not server.started:
