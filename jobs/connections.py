@@ -23,7 +23,7 @@ from jobs.states import JobState
 from portal.people.models import User
 from portal.templatetags.portal_ui import duration
 
-LATE_S = 120.0  # after so long without an answer the page says what may be wrong
+LATE_S = 120  # after so long without an answer the page says what may be wrong
 State = Literal["coming", "waiting", "late", "silent", "open", "unable", "ended"]
 KINDS = {"web": "the app", "desktop": "the desktop", "terminal": "the terminal"}
 NO_DOMAIN = "This portal has no address for apps yet. Ask an operator to set APPS_DOMAIN."
@@ -56,7 +56,7 @@ class Connection:
     message: str
     port: int | None = None
     since: datetime | None = None
-    waited_s: float | None = None
+    waited_s: int | None = None
     may: bool = False
     url: str = ""
     host: str = ""
@@ -116,7 +116,7 @@ def _served(
     kind = str(connect.get("kind", "web"))
     endpoint = endpoint_of(job, kind) if attempt else None
     port = endpoint.port if endpoint else int(connect.get("port") or 0) or None
-    waited_s = endpoint.waited.total_seconds() if endpoint else None  # type: ignore[attr-defined]  # annotated
+    waited_s = round(endpoint.waited.total_seconds()) if endpoint else None  # type: ignore[attr-defined]  # annotated
     state, message = _state(job, kind, port, attempt, endpoint, waited_s)
     may = gate.may_connect(viewer, job)
     if state == "open" and not may:
@@ -157,7 +157,7 @@ def url_of(job: Job, kind: str) -> str:
 
 
 def _state(
-    job: Job, kind: str, port: int | None, attempt: Attempt | None, endpoint: Endpoint | None, waited_s: float | None
+    job: Job, kind: str, port: int | None, attempt: Attempt | None, endpoint: Endpoint | None, waited_s: int | None
 ) -> tuple[State, str]:
     what = KINDS.get(kind, "the app")
     if job.terminal:
@@ -172,10 +172,10 @@ def _state(
         return "open", f"Ready: {what} answers."
     if kind == "terminal":
         return "waiting", "Starting: the terminal is being opened."
-    return _waiting(endpoint, port, waited_s or 0.0)
+    return _waiting(endpoint, port, waited_s or 0)
 
 
-def _waiting(endpoint: Endpoint, port: int | None, waited_s: float) -> tuple[State, str]:
+def _waiting(endpoint: Endpoint, port: int | None, waited_s: int) -> tuple[State, str]:
     if endpoint.answered_at is not None:
         return "silent", (
             f"Port {port} does not answer any more. The program may have crashed, or be starting anew: its log may say "

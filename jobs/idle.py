@@ -56,7 +56,9 @@ def look(tending: Iterable[Tended], stop: Stop) -> None:
     for pk, span in idle_for(attempts=apps).items():
         tended = apps[pk]
         if span >= most:
-            stop(tended, f"Stopped, because nobody had used it for {_words(most)}. Launch it again when you need it.")
+            stop(
+                tended, f"Stopped, because nobody had used it for {in_minutes(most)}. Launch it again when you need it."
+            )
         elif span >= most - WARN_BEFORE:
             _warn(tended, span, most - span)
         else:
@@ -69,14 +71,14 @@ def _warn(tended: Tended, span: timedelta, left: timedelta) -> None:
     with transaction.atomic():
         if not rows.update(idle_warned_at=Now()):
             return
-        said = f"Nobody has used it for {_words(span)}. It is stopped in {_words(left)}, unless somebody does."
+        said = f"Nobody has used it for {in_minutes(span)}. It is stopped in {in_minutes(left)}, unless somebody does."
         record(tended.job.number, "idle", said)
         if tended.job.notify and (first := Endpoint.objects.live().filter(attempt=tended.attempt).first()):
             Endpoint.objects.filter(pk=first.pk).update(mail_due=IDLE)
             chore("mail_about_app", first.pk)
 
 
-def _words(span: timedelta) -> str:
+def in_minutes(span: timedelta) -> str:
     """In whole minutes: seconds would say more than is known."""
     return duration(max(round(span.total_seconds() / 60), 1) * 60)
 

@@ -12,12 +12,14 @@ from jobs.models import MachineType
 from jobs.placement import MachineState
 from jobs.prices import FREE, price
 
-STATE_WORDS = {"free": "Free now", "busy": "Some slots free", "full": "Full", "none": "No host"}
+NO_ADDRESS = "this app asks for a public address, and jobs on it get none"
+STATE_WORDS = {"unfit": "No address", "free": "Free now", "busy": "Some slots free", "full": "Full", "none": "No host"}
 
 
 @dataclass(frozen=True)
 class MachineRow:
-    """One machine type. A job for one that is full or has no host waits, so every row can be chosen.
+    """One machine type. A job for one that is full or has no host waits, so every row can be chosen; a launch on one that
+    is unfit is refused, in words.
 
     `ram_mib` and `gpus` are of the first node; the slave figures of each other one. `nodes_offered` is how many
     nodes one job may take there, `nodes_most` how many one of this command may; `why_most` says who limits it.
@@ -61,6 +63,8 @@ class MachineRow:
         match self.state:
             case "full":
                 return "Your job will wait for a free slot."
+            case "unfit":
+                return "Pick another."
             case "none":
                 return "Your job will wait until such a host is up."
             case _:
@@ -81,9 +85,16 @@ def named(states: Iterable[MachineState], name: str) -> str:
     return next((state.machine.name for state in states if name in state.machine.aliases), name)
 
 
-def preferred(states: Iterable[MachineState]) -> str:
-    """The machine type that is chosen where nobody chose one: the first with a free slot, else the first."""
-    ranked = sorted(states, key=lambda state: ("free", "busy", "full", "none").index(state.state))
+def preferred(states: Iterable[MachineState], *, public: bool = False) -> str:
+    """The machine type that is chosen where nobody chose one: the first with a free slot, else the first.
+
+    `public`: the command asks for a public address, so those that grant none come last.
+    """
+
+    def rank(state: MachineState) -> tuple[bool, int]:
+        return public and not state.machine.public_ports, ("free", "busy", "full", "none").index(state.state)
+
+    ranked = sorted(states, key=rank)
     return ranked[0].machine.name if ranked else ""
 
 
@@ -98,8 +109,10 @@ def _most(machine: MachineType, scale_max: int | None) -> tuple[int, str]:
     return machine.nodes_max, f"at most {nodes_word(machine.nodes_max)} of {machine.name}"
 
 
-def rows(states: Iterable[MachineState], chosen: str, scale_max: int | None = None) -> tuple[MachineRow, ...]:
-    """`scale_max` is how many nodes the app runs on at most; None: as many as there are."""
+def rows(
+    states: Iterable[MachineState], chosen: str, scale_max: int | None = None, *, public: bool = False
+) -> tuple[MachineRow, ...]:
+    """`scale_max` is how many nodes the app runs on at most; None: as many as there are. `public`: it asks for an address."""
     found = []
     for number, state in enumerate(states):
         machine = state.machine
@@ -120,9 +133,9 @@ def rows(states: Iterable[MachineState], chosen: str, scale_max: int | None = No
                 nodes_most=most,
                 why_most=why,
                 tags=tuple(machine.requires),
-                state=state.state,
-                state_words=STATE_WORDS[state.state],
-                reason=state.reason,
+                state="unfit" if public and not machine.public_ports else state.state,
+                state_words=STATE_WORDS["unfit" if public and not machine.public_ports else state.state],
+                reason=NO_ADDRESS if public and not machine.public_ports else state.reason,
                 chosen=machine.name == chosen,
             )
         )

@@ -112,7 +112,7 @@ class Page:
         submission = draft.submission
         command = first_command(self.spec, submission.command)
         fitting = machines.fitting(self.spec, command, self.states)
-        machine = machines.named(fitting, submission.machine) or machines.preferred(fitting)
+        machine = machines.named(fitting, submission.machine) or machines.preferred(fitting, public=command.publicip)
         preselected = None if submission.vault else storage.preselected(self.user, self.spec, command)
         vault = submission.vault or (preselected.name if preselected else "")
         return replace(draft, submission=replace(submission, machine=machine, vault=vault))
@@ -176,7 +176,7 @@ class Page:
         command = first_command(self.spec, draft.submission.command)
         most = self.spec.scale_max if command.scale_max is None else command.scale_max
         fitting = machines.fitting(self.spec, command, self.states)
-        return machines.rows(fitting, draft.submission.machine, most)
+        return machines.rows(fitting, draft.submission.machine, most, public=command.publicip)
 
     def _panel(self, draft: Draft, preview: services.Preview) -> Panel:
         calls = snippets(self.body(draft), url=f"{settings.PUBLIC_URL}/api/v1/jobs")

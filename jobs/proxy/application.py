@@ -171,13 +171,13 @@ def asked_elsewhere(scope: Scope, origin: Origin) -> bool:
     """
     given = scope["headers"]
     said = headers.one(given, b"origin")
-    if scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD"):
-        return bool(said) and said != origin.url
-    site = headers.one(given, b"sec-fetch-site")
-    if site in ("", "same-origin", "none"):
-        return bool(said) and said != origin.url
+    if said and said != origin.url:
+        return True
+    if headers.one(given, b"sec-fetch-site") in ("", "same-origin", "none"):
+        return False
     followed = headers.one(given, b"sec-fetch-mode") == "navigate"
-    return not (followed and headers.one(given, b"sec-fetch-dest") == "document")
+    a_page = headers.one(given, b"sec-fetch-dest") == "document"
+    return not (followed and a_page and scope.get("method") in ("GET", "HEAD"))
 
 
 def refusal_words(refusal: Refusal, origin: Origin) -> Notice:

@@ -47,7 +47,7 @@ def is_for_apps(host: str) -> bool:
     """Whether a Host header means the apps' domain, however it is written: then the portal must not answer."""
     if not is_on():
         return False
-    name = re.sub(r":[0-9]*$", "", host.strip().lower()).rstrip(".")
+    name = host.strip().lower().partition(":")[0].rstrip(".")
     return name.endswith("." + settings.APPS_DOMAIN.partition(":")[0])
 
 

@@ -70,7 +70,7 @@ def _shown(request: HttpRequest, number: int, tab: str) -> dict[str, Any]:
         "steps": steps(job, newest),
         "waiting": job.state == JobState.QUEUED or (found is not None and found.waits),
         "connection": found,
-        "idle_left": idle.stops_in(job) if found and not job.terminal else None,
+        "idle_left": _idle_left(job) if found and not job.terminal else "",
         "may_keep": changes or (found is not None and found.may),
         "stopping": bool(job.cancel_requested_at and not job.terminal),
         "may_cancel": changes and not job.terminal and not job.cancel_requested_at,
@@ -79,6 +79,12 @@ def _shown(request: HttpRequest, number: int, tab: str) -> dict[str, Any]:
         "teams": list(user.teams.all()) if changes else [],
         "result_count": Result.objects.filter(job=job).count() if job.terminal else 0,
     }
+
+
+def _idle_left(job: Job) -> str:
+    """How long until it is stopped as nobody uses it, "20 min"; "" where that is far off."""
+    left = idle.stops_in(job)
+    return "" if left is None else idle.in_minutes(left)
 
 
 @require_safe

@@ -12,7 +12,6 @@ from tests.browser.conftest import Visit, serious_faults
 from tests.factories import DEFINITION, make_app, make_host, make_machine, make_person, make_vault, make_version
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-NO_LINK = "This app offers a link. Slipway does not serve it yet; its output is in the log."
 
 
 @pytest.fixture
@@ -50,19 +49,10 @@ def test_a_hint_chooses_its_vault_first(visit: Visit, ada: User) -> None:
     expect(visit(ada, "/apps/hinted/launch/").get_by_label("Vault")).to_have_value("projects")
 
 
-@pytest.mark.parametrize("key", ["interactive", "publicip", "webshell", "desktop"])
-def test_a_command_with_a_link_says_that_it_is_not_served_yet(visit: Visit, ada: User, key: str) -> None:
-    publish("linked", command={key: True, "ports": ["8080/tcp"]})
-    page = launched(visit(ada, "/apps/linked/launch/"))
-    expect(page.locator("#no-link")).to_have_text(NO_LINK)
-    page.locator("#no-link a").click()
-    expect(page.locator("[data-log-view]")).to_be_visible()
-
-
 def test_a_command_without_connection_follows_its_output(visit: Visit, ada: User) -> None:
     publish("batch", command={"noconnect": True, "interactive": True, "url": "http://%PUBLICADDR%/"})
     page = launched(visit(ada, "/apps/batch/launch/"))
     expect(page.locator("[data-log-view]")).to_be_visible()
     expect(page.locator("[data-log-note]")).to_contain_text("The log begins when the job starts.")
-    expect(page.locator("#no-link")).to_have_count(0)
+    expect(page.locator("#job-connection")).to_have_count(0)
     assert serious_faults(page) == []

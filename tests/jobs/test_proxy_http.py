@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -82,7 +81,7 @@ def test_headers_of_one_hop_stay_on_it(app: Served) -> None:
 
 
 def test_cookies_of_the_app_stay_on_its_own_host_and_ours_are_not_set(app: Served) -> None:
-    wanted = [
+    wanted: list[tuple[str, Any]] = [
         ("cookie", "a=1; Domain=localhost; Path=/; HttpOnly"),
         ("cookie", "__Host-b=2; Secure; Path=/"),
         ("cookie", "sessionid=of-the-app; domain = .localhost"),
