@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import closing
 from datetime import timedelta
 
@@ -17,6 +18,7 @@ from apps_catalog.services import (
     overdue_image_imports,
     put_back,
     record_image,
+    record_texts,
 )
 from jobs.models import Endpoint, Job
 from jobs.readiness import READY
@@ -24,7 +26,9 @@ from jobs.runtimes import image_layers
 from jobs.runtimes.base import Runtime, RuntimeFault
 from jobs.states import JOB_TERMINAL
 
+logger = logging.getLogger(__name__)
 LATE = timedelta(seconds=60)
+IMAGE_TEXTS = {name: image_layers.LIMITS[name] for name in ("help.html", "url.txt")}  # at most so many bytes
 
 
 def look_up_image(version_pk: int, runtime: Runtime) -> None:
@@ -39,7 +43,19 @@ def look_up_image(version_pk: int, runtime: Runtime) -> None:
             raise
         record_image(version_pk=version.pk, image=version.image, pinned="", state="missing", message=str(fault))
         return
-    record_image(version_pk=version.pk, image=version.image, pinned=info.pinned, state="found", message="")
+    found = record_image(version_pk=version.pk, image=version.image, pinned=info.pinned, state="found", message="")
+    if found and not (version.help_html and version.url_template):
+        _read_texts(version, info.pinned, runtime)
+
+
+def _read_texts(version: Version, pinned: str, runtime: Runtime) -> None:
+    """What the image says of itself to people, for a version whose definition did not come out of it."""
+    try:
+        texts = {name: runtime.read_file(pinned, f"/etc/NAE/{name}", limit) for name, limit in IMAGE_TEXTS.items()}
+    except RuntimeFault as fault:
+        logger.info("What %s says of itself was not read: %s", version.image, fault)
+        return
+    record_texts(version_pk=version.pk, image=version.image, files={name: raw or b"" for name, raw in texts.items()})
 
 
 def read_image(pk: int, runtime: Runtime) -> None:

@@ -152,8 +152,8 @@ def endpoint_of(job: Job, kind: str) -> Endpoint | None:
 
 
 def url_of(job: Job, kind: str) -> str:
-    """The page of the portal that leads into it."""
-    return reverse("jobs:job-connect", args=[job.number])
+    """The page of the portal that leads into it; a terminal is on the job's own page."""
+    return job.get_absolute_url() if kind == "terminal" else reverse("jobs:job-connect", args=[job.number])
 
 
 def _state(
@@ -164,7 +164,7 @@ def _state(
         return "ended", f"The job has ended, and {what} with it."
     if job.state != JobState.RUNNING or attempt is None or attempt.ended_at is not None or endpoint is None:
         return "coming", f"{what.capitalize()} opens in your browser once the job runs and it answers."
-    if fault := attempt.host.relay_fault:
+    if kind != "terminal" and (fault := attempt.host.relay_fault):
         return "unable", f"Nobody can connect to jobs on host {attempt.host.name}. {fault}"
     if kind != "terminal" and not origins.is_on():
         return "unable", NO_DOMAIN

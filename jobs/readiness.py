@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 SILENT_LOOKS = 3  # so many looks in a row without an answer: a server that starts itself anew is not said to be gone
 OTHERS_AFTER_LOOKS = 10
 OTHERS_MAX = 20
+AGAIN_S = 10.0
 READY = "ready"  # of Endpoint.mail_due
 Listening = Callable[[Tended], frozenset[int] | None]
 
@@ -35,22 +37,29 @@ class Ears:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._namespaces: dict[str, int] = {}
+        self._again_at: dict[str, float] = {}  # where it could not be told: the engine is not asked every second
 
     def __call__(self, tended: Tended) -> frozenset[int] | None:
         """The TCP ports that answer on the container's loopback; None where that can't be told (now)."""
         name = tended.attempt.name
+        if tended.handle is None or time.monotonic() < self._again_at.get(name, 0):
+            return None
         try:
-            if name not in self._namespaces and tended.handle is not None:
+            if name not in self._namespaces:
                 self._namespaces[name] = namespaces.of_container(self._runtime, tended.handle)
             return namespaces.listening_within(self._namespaces[name])
-        except (Refused, KeyError) as refusal:
-            logger.debug("What %s listens on can't be told: %s", name, refusal)
+        except Refused as refusal:
+            logger.info("What %s listens on can't be told now: %s", name, refusal)
+            self._again_at[name] = time.monotonic() + AGAIN_S
             return None
 
     def keep(self, names: Iterable[str]) -> None:
         """Let go of all other attempts."""
-        for name in self._namespaces.keys() - set(names):
+        kept = set(names)
+        for name in self._namespaces.keys() - kept:
             os.close(self._namespaces.pop(name))
+        for name in self._again_at.keys() - kept:
+            del self._again_at[name]
 
 
 @dataclass

@@ -50,7 +50,9 @@ class SubmissionNew(Body):
         help_text="It is stopped after so many seconds; the app's or the installation's limit, if null.",
     )
     priority = Whole(min_value=-100, max_value=100, required=False, default=0, help_text="Higher goes first.")
-    notify = Flag(required=False, default=False, help_text="Send a mail when it has ended.")
+    notify = Flag(
+        required=False, default=False, help_text="Send a mail when it has ended, and when what it serves answers."
+    )
     rerun_safe = Flag(required=False, default=False, help_text="It may be run again by itself when its host is lost.")
     team = Text(
         max_length=60,

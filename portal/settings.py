@@ -248,9 +248,7 @@ PUBLIC_ADDRESS = env.text("PUBLIC_ADDRESS")
 IDLE_STOP_HOURS = env.integer("IDLE_STOP_HOURS", 0, minimum=0)
 RELAY = env.text("RELAY", "127.0.0.1:0")
 RELAY_NAMED = env.text("RELAY_NAMED")
-APPS_DOMAIN = (
-    env.text("APPS_DOMAIN", "localhost" if urlsplit(PUBLIC_URL).hostname in LOOPBACK else "").lower().strip(".")
-)
+APPS_DOMAIN = env.domain("APPS_DOMAIN", "localhost" if urlsplit(PUBLIC_URL).hostname in LOOPBACK else "")
 
 # Doors
 JARVICE_API = env.boolean("JARVICE_API", False)

@@ -102,13 +102,18 @@ def one_slash(path: str) -> str:
     return "/" + path.lstrip("/\\")
 
 
+def serves(command: Command) -> bool:
+    """Whether there is something in the command that people connect to."""
+    return not command.noconnect and bool(command.interactive or command.url or command.webshell or command.desktop)
+
+
 def connect_to(command: Command, image_url: str = "") -> PlanConnect | None:
     """What of the command one can connect to; None where there is nothing, or `noconnect` hides it.
 
     `image_url` is the text of the image's url.txt, "" where it has none or it is not known yet. The tokens of the path
     are as they are written. Raises UnfitUrlError; its text says whose link it is.
     """
-    if command.noconnect or not (command.interactive or command.url or command.webshell or command.desktop):
+    if not serves(command):
         return None
     if command.webshell:
         return PlanConnect("terminal", source="default")
@@ -207,12 +212,12 @@ def connect_faults(command: Command, image_url: str) -> list[Fault]:
 # What an author is told
 
 
-def check_url(text: str, where: str, notes: Notes) -> None:
+def check_url(text: str, where: str, notes: Notes, *, whose: str = "The 'url'") -> None:
     """Notes an error for a link that leads out of the job or nowhere."""
     try:
         read_url(text.strip())
     except UnfitUrlError as unfit:
-        notes.error("url", f"The 'url' {unfit}.", where)
+        notes.error("url", f"{whose} {unfit}.", where)
 
 
 def check_ports(ports: Sequence[str], where: str, notes: Notes) -> None:

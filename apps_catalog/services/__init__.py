@@ -9,6 +9,7 @@ from apps_catalog.services.from_images import (
     finish_image_import,
     overdue_image_imports,
     put_back,
+    record_texts,
     request_image_import,
 )
 from apps_catalog.services.granting import GRANTS, grants_of, set_grant
@@ -50,6 +51,7 @@ __all__ = [
     "put_back",
     "read_definition",
     "record_image",
+    "record_texts",
     "request_image_import",
     "retire",
     "set_grant",

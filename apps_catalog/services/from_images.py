@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 
 from django.db import transaction
@@ -12,7 +12,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps_catalog import icons
+from apps_catalog.launch.connecting import IMAGE_URL, check_url
 from apps_catalog.launch.overlay import digest_of
+from apps_catalog.launch.reading import Notes
 from apps_catalog.launch.spec import Finding, LaunchSpec
 from apps_catalog.models import ImageImport, Version
 from apps_catalog.services.importing import import_definition
@@ -74,7 +76,7 @@ def overdue_image_imports() -> list[int]:
 
 def finish_image_import(wish: ImageImport, *, files: Mapping[str, bytes], notes: Sequence[str], pinned: str) -> None:
     """Make a draft of what an image holds: the definition to the letter, the icon, the licence, the help, the address."""
-    remarks = [Finding("info", "image", note) for note in notes]
+    remarks = [Finding("info", "image", note) for note in notes] + _remarks_on_url(files.get("url.txt", b""))
     actor = wish.actor
     if actor is None or not actor.curates:
         fail_image_import(wish, "Whoever asked for it is no curator any more.")
@@ -118,12 +120,27 @@ def _fill(version: Version, files: Mapping[str, bytes], image: str, pinned: str)
     version.image_state, version.image_message = Version.ImageState.FOUND, ""
     version.eula = _text(files.get("license.txt", b""))
     version.help_html = _text(files.get("help.html", b""))
-    version.url_template = _text(files.get("url.txt", b"")).strip()[:2000]
+    version.url_template = _text(files.get("url.txt", b""))
     picture = _picture(authored_spec(version), files.get("screenshot.png", b""))
     if picture and "icon" not in version.overlay:
         version.overlay = {**version.overlay, "icon": picture}
         version.overlay_digest = digest_of(version.overlay)
     version.save()
+
+
+def record_texts(*, version_pk: int, image: str, files: Mapping[str, bytes]) -> None:
+    """Keep help.html and url.txt of the image of a version that came without them; what it has already stays."""
+    rows = Version.objects.filter(pk=version_pk, image=image)
+    rows.filter(help_html="").update(help_html=_text(files.get("help.html", b"")))
+    rows.filter(url_template="").update(url_template=_text(files.get("url.txt", b"")))
+
+
+def _remarks_on_url(raw: bytes) -> list[Finding]:
+    """A link of the image's that leads out of the job: commands that hang on it can't be launched."""
+    notes = Notes()
+    if text := _text(raw):
+        check_url(text, "", notes, whose=f"The {IMAGE_URL} of the image")
+    return [replace(finding, level="warning") for finding in notes.findings]
 
 
 def _text(raw: bytes) -> str:

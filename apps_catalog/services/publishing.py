@@ -179,5 +179,7 @@ def _forget_look_up(version: Version) -> None:
     version.image_pinned = ""
     version.image_state = Version.ImageState.UNKNOWN
     version.image_message = ""
-    version.save(update_fields=["image", "image_pinned", "image_state", "image_message"])
+    version.help_html = version.url_template = ""  # read anew with the image
+    forgotten = ["image_pinned", "image_state", "image_message", "help_html", "url_template"]
+    version.save(update_fields=["image", *forgotten])
     chore("look_up_image", version.pk)

@@ -38,7 +38,7 @@ class Settings:
 
     vaults: Sequence[tuple[str, str]] = ()
     teams: Sequence[tuple[str, str]] = ()
-    mail: bool = False
+    mail: str = ""  # what the person may be told by mail, "when it has finished"; "" where no mail is sent
     uploads: Mapping[str, str] = field(default_factory=dict)
     walltime_hint: str = ""
 
@@ -201,7 +201,7 @@ def _settings(draft: Draft, offers: Settings, complaints: Complaints) -> Iterabl
         who = (("", "Only me"), *offers.teams)
         yield _choice("team", "Share with", who, draft.team, complaints, help="A team sees the job and its results.")
     if offers.mail:
-        yield _switch("notify", "Mail me when it has finished", draft.notify, complaints)
+        yield _switch("notify", f"Mail me {offers.mail}", draft.notify, complaints)
     yield _switch(
         "rerun_safe",
         "May be run again by itself",

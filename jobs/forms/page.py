@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
+from apps_catalog.launch.connecting import serves
 from apps_catalog.launch.snippets import snippets
 from apps_catalog.launch.spec import Json, LaunchSpec, Submission
 from apps_catalog.launch.vault_types import accepts, takes_storage
@@ -201,10 +202,11 @@ class Page:
         command = first_command(self.spec, draft.submission.command)
         most_s = settings.WALLTIME_MAX_HOURS * 3600
         unsaid_s = min(command.walltime_s or settings.WALLTIME_DEFAULT_HOURS * 3600, most_s)
+        mail = "when it can be connected to, and when it has finished" if serves(command) else "when it has finished"
         return Settings(
             vaults=self.vaults,
             teams=[(team.slug, f"Team {team.name}") for team in self.user.teams.all()],
-            mail=settings.MAIL_ENABLED,
+            mail=mail if settings.MAIL_ENABLED else "",
             uploads={str(file.pk): file.name for file in files},
             walltime_hint=f"The job is stopped after this time. Empty means {as_clock(unsaid_s)}; the most is {as_clock(most_s)}.",
         )

@@ -192,11 +192,17 @@ def refusal_words(refusal: Refusal, origin: Origin) -> Notice:
 
 def refused_words(refusal: Refused, endpoint: Endpoint, origin: Origin) -> Notice:
     """By the relay, for its own reasons."""
-    if refusal.code == "busy":
-        return notices.busy(origin, str(refusal))
-    if endpoint.state == Endpoint.State.WAITING or refusal.code in ("away", "gone"):
-        return notices.starting(origin, str(refusal))
-    return notices.silent(origin, str(refusal))
+    match refusal.code:
+        case "busy":
+            return notices.busy(origin, str(refusal))
+        case "away":
+            return notices.between(origin, str(refusal))
+        case "gone":  # its end is not settled yet, or the worker has just begun to take it up
+            return notices.between(origin, "The worker that runs this job is taking it up, or sees that it has ended.")
+        case "not_listening" if endpoint.state == Endpoint.State.WAITING:
+            return notices.starting(origin, str(refusal))
+        case _:
+            return notices.silent(origin, str(refusal))
 
 
 async def say(notice: Notice, scope: Scope, send: Send) -> None:

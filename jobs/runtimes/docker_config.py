@@ -139,10 +139,7 @@ def published_ports(inspected: Mapping[str, Any]) -> tuple[PublicPort, ...]:
     bound = inspected["NetworkSettings"].get("Ports") or {}
     for key in inspected["HostConfig"].get("PortBindings") or {}:
         port, _, protocol = key.partition("/")
-        found += [
-            PublicPort(int(port), protocol, one["HostIp"], int(one["HostPort"]))  # type: ignore[arg-type]  # it was ours
-            for one in bound.get(key) or ()
-        ]
+        found += [PublicPort(int(port), protocol, one["HostIp"], int(one["HostPort"])) for one in bound.get(key) or ()]
     return tuple(found)
 
 

@@ -215,3 +215,13 @@ def test_a_list_of_many_jobs_asks_two_queries_more(owner: User, django_assert_ma
     with django_assert_max_num_queries(14):
         few = client.get("/jobs/").content.decode()
     assert few.count(">Connect<") == 3
+
+
+def test_a_terminal_is_on_the_jobs_own_page(owner: User) -> None:
+    job = make_serving_job(owner, command={"webshell": True})
+    assert "Starting: the terminal is being opened." in page(owner, job)
+    open_it(job)
+    assert "Ready: the terminal answers." in page(owner, job)
+    assert 'id="job-connect"' not in page(owner, job)
+    assert f'id="job-connect" href="/jobs/{job.number}/">' in page(owner, job, "log/")
+    assert rest(owner, job)["url"] == f"http://127.0.0.1:8000/jobs/{job.number}/"

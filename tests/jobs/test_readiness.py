@@ -16,9 +16,10 @@ from django.core import mail
 from jobs import chores, readiness
 from jobs.execute import Tended
 from jobs.models import Endpoint, Job
-from jobs.readiness import OTHERS_AFTER_LOOKS, SILENT_LOOKS, Readiness
+from jobs.readiness import OTHERS_AFTER_LOOKS, SILENT_LOOKS, Ears, Readiness
 from jobs.relay import namespaces
-from jobs.runtimes.base import Handle
+from jobs.runtimes.base import Handle, Observation
+from jobs.runtimes.fake import FakeRuntime
 from portal.people.models import User
 from tests.jobs.serving_jobs import endpoint_of, make_serving_job
 
@@ -147,6 +148,24 @@ def test_a_mail_that_the_server_refuses_is_sent_later(owner: User, settings: Any
     with pytest.raises(OSError, match="refused"):
         chores.mail_about_app(endpoint_of(one.tended.job).pk)
     assert endpoint_of(one.tended.job).mail_due == readiness.READY
+
+
+def test_where_it_can_not_be_told_the_engine_is_not_asked_every_second(watching: Watching) -> None:
+    class Counting(FakeRuntime):
+        asked = 0
+
+        def observe(self, handle: Handle) -> Observation:
+            self.asked += 1
+            return super().observe(handle)
+
+    runtime = Counting()
+    ears = Ears(runtime)
+    for _ in range(5):
+        assert ears(watching.tended) is None
+    assert runtime.asked == 1, "the container is gone, as far as this engine knows"
+    ears.keep([])
+    assert ears(watching.tended) is None
+    assert runtime.asked == 2
 
 
 # -- the kernel's word ------------------------------------------------------------------------------------------------

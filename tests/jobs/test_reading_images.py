@@ -64,6 +64,31 @@ def test_a_draft_comes_of_what_the_image_holds(curator: User) -> None:
     assert services.spec_of(version).icon_base64, "the picture stands in where the author gave no icon"
 
 
+def test_a_link_of_the_image_that_leads_elsewhere_is_said_to_the_curator(curator: User) -> None:
+    members = of(AppDef_json=appdef_text(name="Echo").encode(), url_txt=b"https://evil.example/\n")
+    wish = read(curator, saved(tar(*members)))
+    assert wish.state == "done"
+    (finding,) = [one for one in wish.findings if one["code"] == "url"]
+    assert (finding["level"], finding["message"]) == (
+        "warning",
+        "The /etc/NAE/url.txt of the image leads to evil.example, which is not the job; write %PUBLICADDR% in its place.",
+    )
+
+
+def test_help_and_link_are_read_from_the_image_of_a_definition_that_did_not_come_out_of_it(curator: User) -> None:
+    files = {"/etc/NAE/help.html": b"<b>Help</b>", "/etc/NAE/url.txt": b"http://%PUBLICADDR%:7000/\n"}
+    version = publish_new(actor=curator, name="Echo")
+    chores.look_up_image(version.pk, FakeRuntime(files=files))
+    version.refresh_from_db()
+    assert (version.help_html, version.url_template) == ("<b>Help</b>", "http://%PUBLICADDR%:7000/")
+    chores.look_up_image(version.pk, FakeRuntime(files={"/etc/NAE/help.html": b"other"}))
+    version.refresh_from_db()
+    assert version.help_html == "<b>Help</b>", "what is known stays"
+    services.set_image(version=version, actor=curator, image="docker.io/acme/other:2")
+    version.refresh_from_db()
+    assert (version.help_html, version.url_template) == ("", ""), "another image says for itself"
+
+
 def test_an_image_whose_definition_has_errors_keeps_what_is_stored_and_shows_why(curator: User) -> None:
     stored = publish_new(actor=curator, name="Echo")
     broken = json.loads(appdef_text(name="Echo"))

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -84,7 +84,7 @@ SPECS = st.builds(
     private_network=st.sampled_from(["", "slipway-1-run-0-1"]),
     hostname=st.just("node1"),
     public=st.tuples(st.sampled_from(["tcp", "udp", "sctp"]), st.sets(st.integers(1, 65535), max_size=40)).map(
-        lambda both: tuple(PublicPort(port, both[0], "192.0.2.7") for port in sorted(both[1]))
+        lambda both: tuple(PublicPort(port, cast(Any, both[0]), "192.0.2.7") for port in sorted(both[1]))
     ),
     labels=st.dictionaries(st.sampled_from(["slipway.job", "slipway.host"]), WORDS),
 )
