@@ -58,9 +58,14 @@ class Pad(tk.Tk):
         ttk.Button(tools, text="Clear", command=self._clear).pack(side="right", padx=6)
         entry = ttk.Entry(tools, textvariable=self.caption, width=26)
         entry.pack(side="right", padx=6)
+        entry.bind("<Control-a>", self._select_all)
         entry.focus_set()
         ttk.Label(tools, text="Caption").pack(side="right")
         return tools
+
+    def _select_all(self, event: tk.Event[ttk.Entry]) -> str:
+        event.widget.select_range(0, "end")
+        return "break"  # without it the cursor would go to the beginning, as it does by default
 
     def _begin(self, event: tk.Event[tk.Canvas]) -> None:
         self.strokes.append((self.color.get(), [(event.x, event.y)]))

@@ -31,6 +31,7 @@ class OwnImages:
     env: Mapping[str, str]
     say: Callable[[str], None]
     publish: Callable[[str, str], None]
+    script: Path = SCRIPT
     missing: list[str] = field(default_factory=list)
     _making: str = ""
     _child: subprocess.Popen[bytes] | None = None
@@ -40,7 +41,7 @@ class OwnImages:
         found: dict[str, str] = {}
         self.missing = []
         for recipe in sorted(path.parent for path in self.examples.glob("*/Dockerfile")):
-            words = [str(SCRIPT), "check", str(recipe)]
+            words = [str(self.script), "check", str(recipe)]
             done = subprocess.run(
                 words, stdin=subprocess.DEVNULL, capture_output=True, env=self.env, text=True, check=False
             )
@@ -89,7 +90,7 @@ class OwnImages:
         self._log("log").parent.mkdir(parents=True, exist_ok=True)
         with self._log("id").open("wb") as output, self._log("log").open("wb") as errors:
             self._child = subprocess.Popen(
-                ["nice", "-n", "10", str(SCRIPT), "build", str(self.examples / self._making), str(self.state)],
+                ["nice", "-n", "10", str(self.script), "build", str(self.examples / self._making), str(self.state)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
