@@ -89,7 +89,7 @@ def test_secrets_are_added_replaced_and_deleted_by_keyboard(visit: Visit, width:
     make_secret(person, "OLD_" + "X" * 60)
     page = visit(person, "/account/secrets/", width=width, dark=dark)
     looks_right(page)
-    page.get_by_role("link", name="Access key and secret key").press("Enter")
+    page.get_by_role("link", name="Two keys").press("Enter")
     page.get_by_label("Name").fill("S3 RESULTS")
     page.get_by_label("Access key").fill("AKIA")
     page.get_by_label("Secret key").fill("hidden-7f3a")
