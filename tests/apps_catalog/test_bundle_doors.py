@@ -242,5 +242,5 @@ def test_a_draft_is_for_curators(client: Client, owner: User, curator: User) -> 
     for address in ("bundle/", "code/app/main.py", "machines/"):
         seen = client.get(f"/apps/counter/versions/0.1/{address}")
         assert seen.status_code == 200
-        seen.close()
+        assert b"".join(seen)  # a download is closed when it was read
         assert client.get(f"/apps/counter/versions/0.2/{address}").status_code == 404
