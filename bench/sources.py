@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import psycopg
 
-from bench import fanout, installation
+from bench import installation
 
 MACHINE = "short"
 QUICK_MIB = 256
@@ -57,6 +57,7 @@ def peak_mib(pid: int) -> float:
 
 def measure(site: installation.Installation, size_mib: int) -> list[str]:
     from apps_catalog import services
+    from bench import fanout
     from jobs.models import MachineType
 
     services.install_engine("lines", installation.person("curator", is_curator=True))
@@ -84,10 +85,9 @@ def measure(site: installation.Installation, size_mib: int) -> list[str]:
         server.terminate()
         server.join()
     verdict = "within" if after < GOAL_MIB else "ABOVE"
-    return [
-        f"source of {size_mib:,} MiB by lines: fetched and split into {chunks} chunks in {took_s:.1f} s "
-        f"({size_mib / took_s:.0f} MiB/s); worker at most {after:.0f} MiB RSS, {before:.0f} before it, {verdict} {GOAL_MIB}"
-    ]
+    done = f"fetched and split into {chunks} chunks in {took_s:.1f} s ({size_mib / took_s:.0f} MiB/s)"
+    memory = f"worker at most {after:.0f} MiB RSS, {before:.0f} before it, {verdict} {GOAL_MIB}"
+    return [f"source of {size_mib:,} MiB by lines: {done}; {memory}"]
 
 
 def run(client: httpx.Client, db: psycopg.Connection[Any], address: str) -> tuple[float, int]:
