@@ -231,7 +231,7 @@ def _source_kind(service: Service) -> Kind[Source]:
 def _destination_kind(service: Service) -> Kind[Destination]:
     def read(fields: Fields, owner: User) -> ToBucket:
         path = folder_path(fields)
-        if fault := vault_s3.key_fault(path):
+        if path and (fault := vault_s3.key_fault(path)):
             fields.wrong("path", "path", f"can't be a folder here: {fault}")
         return ToBucket(_place(service, fields, owner), path)
 

@@ -162,7 +162,7 @@ class Passage:
         def run() -> None:
             try:
                 done.append(act())
-            except BaseException as error:  # raised anew where it is waited for
+            except BaseException as error:  # noqa: BLE001 - raised anew where it is waited for
                 failed.append(error)
             finally:
                 connection.close()

@@ -221,6 +221,7 @@ def test_results_are_written_below_a_folder(
     assert ends.test_destination(whole, owner).ok
     assert len(object_store.client.list_objects_v2(Bucket=given["bucket"], Prefix="out/")["Contents"]) == 2
     assert "Uploads" not in object_store.client.list_multipart_uploads(Bucket=given["bucket"])
+    assert ends.test_destination({name: value for name, value in whole.items() if name != "path"}, owner).ok
     refused = ends.test_destination({**whole, "bucket": "no-such-bucket"}, owner)
     assert "There is no bucket 'no-such-bucket'" in refused.message
 
