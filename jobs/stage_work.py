@@ -9,7 +9,7 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, cast
@@ -18,7 +18,7 @@ from django.conf import settings
 from django.core.files.storage import FileSystemStorage, default_storage
 
 from apps_catalog.launch.spec import RunPlan
-from apps_catalog.launch.stage_plan import BASE, CHUNK, INPUTS, MISSING, WRITTEN
+from apps_catalog.launch.stage_plan import BASE, CHUNK, INPUTS, MISSING, TASKS, WRITTEN
 from jobs import bundles, caches, chunks, collect, gathering, identity, inputs, putting_back, stage_secrets, staging
 from jobs.care import Care, Leaving
 from jobs.folders import Folder, Given, give, host_root
@@ -268,10 +268,18 @@ class Assemble(StageWork):
             raise self._refused(refused, lasting=True) from refused
         self._demand_going(care)
         missing = json.dumps(gathering.missing_chunks(self.job))
-        note = self._place(MISSING)
-        note.write_text(missing, encoding="ascii")
+        self._note(MISSING, [missing])
+        self._note(TASKS, (json.dumps(task) + "\n" for task in gathering.tasks_of(self.job)))
+        variables = {"MISSING_CHUNKS": missing, "MISSING_CHUNKS_FILE": MISSING, "TASKS_FILE": TASKS}
+        return Given({"gathered": place}, variables)
+
+    def _note(self, target: str, texts: Iterable[str]) -> None:
+        """A file for the program to read; where it has begun, and an earlier process wrote it, written anew."""
+        note = self._place(target)
+        note.unlink(missing_ok=True)  # whatever a program may have put in its place
+        with note.open("x", encoding="ascii") as file:
+            file.writelines(texts)
         give(note, cast("RunPlan", self.plan))
-        return Given({"gathered": place}, {"MISSING_CHUNKS": missing, "MISSING_CHUNKS_FILE": MISSING})
 
     def take(self, care: Care, outcome: Outcome, *, exited: bool) -> Outcome:
         if not exited:
