@@ -58,9 +58,9 @@ def tasks_of(job: Job) -> Iterator[dict[str, Any]]:
         yield {"chunk": index, "files": files.pop(index, []), **({"parameters": point} if point else {})}
 
 
-def _point_of(chunk: Path, size: int) -> dict[str, Any]:
+def _point_of(chunk: Path, size: int | None) -> dict[str, Any]:
     """A chunk that is not in the store any more has told its task what it was."""
-    if size > start.POINT_BYTES_MAX:
+    if (size or 0) > start.POINT_BYTES_MAX:
         return {}
     try:
         return start.point_of(str(chunk))

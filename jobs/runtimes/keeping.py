@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from jobs.runtimes.base import (
     POST,
@@ -96,19 +96,15 @@ class KeepingRuntime(DockerRuntime):
                 return Missing()
             return record.ended or gone.end
 
-    @contextmanager
-    def _bell(self, kept: Kept) -> Iterator[Bell]:
+    def _bell(self, kept: Kept) -> Bell:
         """A line to the keeper, which hears it. Raises KeeperGone with what became of the container, where there is none."""
         until = time.monotonic() + BEGINS_S
         while True:
             try:
-                bell = Bell(Path(kept.post))
-                break
+                return Bell(Path(kept.post))
             except OSError:
                 self._demand_running(kept, until)
             time.sleep(_STEP_S)
-        with bell:
-            yield bell
 
     def _demand_running(self, kept: Kept, until: float) -> None:
         match super().observe(Handle(kept.name)):
@@ -139,10 +135,10 @@ class KeepingRuntime(DockerRuntime):
         if handle.kept is None:
             super().stop(handle, grace_s)
             return
-        self.resume(handle)
         record = _record(handle, handle.kept)
         if not record.asked or record.ended is not None:
             return
+        self.resume(handle)
         record.stop(grace_s)
         until = time.monotonic() + grace_s + ANSWERS_S
         try:
@@ -180,13 +176,11 @@ class KeepingRuntime(DockerRuntime):
 
     def _log(self, handle: Handle, kept: Kept) -> Iterator[bytes]:
         record = _record(handle, kept)
-        bell: Bell | None
         with ExitStack() as opened:
-            try:
+            bell: Bell | None = None
+            file: BinaryIO | None = None
+            with suppress(KeeperGone):
                 bell = opened.enter_context(self._bell(kept))
-            except KeeperGone:
-                bell = None
-            file = None
             while True:
                 over = bell is None or record.ended is not None or not record.asked
                 file = file or opened.enter_context(record.log())

@@ -82,10 +82,10 @@ class Keeper:
             became = self.look()
             if became is not None:
                 return became
-            timeout_s = SAMPLE_S if self.task else None
+            timeout_s = SAMPLE_S
             if self.task and self.task.kill_at is not None:
                 timeout_s = min(timeout_s, max(0.0, self.task.kill_at - time.monotonic()))
-            for fd, _ in self.poll.poll(None if timeout_s is None else timeout_s * 1000 + 1):
+            for fd, _ in self.poll.poll(timeout_s * 1000 + 1 if self.task else None):
                 self.turn(fd)
             if self.task:
                 self.tend(self.task)
@@ -306,7 +306,7 @@ class Keeper:
             return
         self.ring()
 
-    def end(self, name: str, said: "dict[str, object]") -> None:
+    def end(self, name: str, said: "typing.Mapping[str, object]") -> None:
         try:
             write(os.path.join(self.post, name), "end.json", said)
         except OSError:  # it is being forgotten
@@ -332,7 +332,7 @@ def load(path: str) -> "typing.Any":
     return module
 
 
-def write(folder: str, name: str, said: "dict[str, object]") -> None:
+def write(folder: str, name: str, said: "typing.Mapping[str, object]") -> None:
     """Whole or not at all."""
     fresh = os.path.join(folder, "." + name)
     with open(fresh, "w") as file:

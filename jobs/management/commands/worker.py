@@ -20,7 +20,7 @@ from django.db import Error, connection
 from jobs import chores, hosts, keep
 from jobs.folders import host_root
 from jobs.models.hosts import NAME, TAG
-from jobs.runtimes.docker import DockerRuntime
+from jobs.runtimes.keeping import KeepingRuntime
 from jobs.serving import serve as serve_here
 from jobs.slots import Slots
 from portal.broker import broker
@@ -60,7 +60,7 @@ class Command(BaseCommand):
             host = hosts.register(name=name, serve=serve, tags=tags, mounts=options["mounts"])
         except PortalError as refused:
             raise CommandError(str(refused)) from refused
-        runtime = DockerRuntime(settings.DOCKER_URL, registries=settings.REGISTRIES, networks=settings.JOB_NETWORKS)
+        runtime = KeepingRuntime(settings.DOCKER_URL, registries=settings.REGISTRIES, networks=settings.JOB_NETWORKS)
         slots = Slots(host=host, runtime=runtime, serve=serve)
         self._run(slots, host.queue_name, lock)
 

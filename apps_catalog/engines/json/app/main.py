@@ -30,7 +30,8 @@ def main() -> None:
             seen += task["files"]
             for name in fnmatch.filter(task["files"], pattern):
                 for value in values(folder / name):
-                    shown = {**{k: task[k] for k in ("chunk", "parameters") if k in task}, "result": value}
+                    shown: dict[str, Any] = {key: task[key] for key in ("chunk", "parameters") if key in task}
+                    shown["result"] = value
                     out.write(",\n" if count else "[\n")
                     out.write(json.dumps(shown if wrap else value, ensure_ascii=False))
                     count += 1
