@@ -12,6 +12,8 @@ from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.urls import reverse
 
+from apps_catalog.launch.digests import digest_of_texts
+
 if TYPE_CHECKING:
     from portal.people.models import User
 
@@ -177,8 +179,9 @@ class Version(models.Model):
         return reverse("apps_catalog:curate-version", args=[self.app.slug, self.label])
 
     @staticmethod
-    def digest_of(definition: str) -> str:
-        return hashlib.sha256(definition.encode("utf-8", "surrogatepass")).hexdigest()
+    def digest_of(definition: str, schema_text: str = "") -> str:
+        """sha256 of what the author wrote to describe it: the definition, and the schema.json of a bundle."""
+        return digest_of_texts(definition, schema_text)
 
 
 class EulaAcceptance(models.Model):

@@ -19,6 +19,7 @@ from apps_catalog.services import (
     record_image,
 )
 from jobs.models import Job
+from jobs.registry_logins import login_of
 from jobs.runtimes import image_layers
 from jobs.runtimes.base import Runtime, RuntimeFault
 from jobs.states import JOB_TERMINAL
@@ -28,11 +29,11 @@ LATE = timedelta(seconds=60)
 
 def look_up_image(version_pk: int, runtime: Runtime) -> None:
     """Find (or pull) a version's image and pin it: by image id where it is local, else by digest."""
-    version = Version.objects.filter(pk=version_pk).first()
+    version = Version.objects.select_related("registry_secret").filter(pk=version_pk).first()
     if version is None or not version.image:
         return
     try:
-        info = runtime.image(version.image, pull=True)
+        info = runtime.image(version.image, pull=True, login=login_of(version))
     except RuntimeFault as fault:
         if fault.code == "engine_away":
             raise

@@ -35,6 +35,7 @@ from jobs.models.jobs import LostRace
 from jobs.nodes import Nodes, hosts
 from jobs.outcomes import Outcome
 from jobs.preface import preface
+from jobs.registry_logins import login_of
 from jobs.runtimes.base import Exited, Handle, Missing, Runtime, RuntimeFault
 from jobs.stage_work import Ends, Work, work_of
 from jobs.states import AttemptState, FailureClass
@@ -212,7 +213,9 @@ def _with_image(tended: Tended, here: Here, image: str, act: Callable[[], T]) ->
     except RuntimeFault as fault:
         if fault.code != "image_missing":
             raise
-    _patiently(tended, here, lambda: here.runtime.image(image, pull=True))
+    login = login_of(tended.work.version)
+    connection.close()
+    _patiently(tended, here, lambda: here.runtime.image(image, pull=True, login=login))
     return _patiently(tended, here, act)
 
 

@@ -13,6 +13,7 @@ from portal.errors import Conflict
 from portal.people import sealing
 from portal.people.models import Secret, User
 
+PAGE = "/account/secrets/"
 _UNFIT = re.compile(r"[^A-Za-z0-9_]")
 
 
@@ -30,7 +31,7 @@ def faults_of(spec: LaunchSpec, owner: User, pointer: str) -> list[Fault]:
             said = f"'{spec.name}' asks for a secret '{name[:64]}', which {name_fault(variable(name))}. Ask its author."
             faults.append(Fault(pointer, "secret_name", said))
         elif name not in found:
-            said = f"'{spec.name}' needs the secret '{name[:64]}', and neither you nor a team of yours has one. Set it first."
+            said = f"'{spec.name}' needs the secret '{name[:64]}', and neither you nor a team of yours has one. Add it at {PAGE}."
             faults.append(Fault(pointer, "missing_secret", said))
         elif found[name].kind == Secret.Kind.REGISTRY:
             said = f"The secret '{name[:64]}' is the login of a registry, which no program is given. Name another."
@@ -45,7 +46,7 @@ def variables(owner: User, names: Collection[str]) -> dict[str, str]:
     for name in names:
         row = found.get(name)
         if row is None or row.kind == Secret.Kind.REGISTRY or name_fault(variable(name)):
-            said = f"The secret '{name[:64]}' that was there when the job was submitted is gone. Set it, and run the job again."
+            said = f"The secret '{name[:64]}' that was there when the job was submitted is gone. Add it at {PAGE}, and run the job again."
             raise RuntimeFault(said, code="start_refused", retry=False)
         try:
             held = json.loads(sealing.unseal(row.sealed))

@@ -19,6 +19,7 @@ from django.core.files.storage import FileSystemStorage, default_storage
 
 from apps_catalog.launch.spec import RunPlan
 from apps_catalog.launch.stage_plan import BASE, CHUNK, INPUTS, MISSING, TASKS, WRITTEN
+from apps_catalog.models import Version
 from jobs import bundles, caches, chunks, collect, gathering, identity, inputs, putting_back, stage_secrets, staging
 from jobs.care import Care, Leaving
 from jobs.folders import Folder, Given, give, host_root
@@ -92,6 +93,11 @@ class Work:
     def task(self) -> Task:
         return self.attempt.task
 
+    @property
+    def version(self) -> Version | None:
+        """What its container runs."""
+        return self.job.version
+
     def _collect(self, root: Path, outcome: Outcome) -> Outcome:
         """Whatever the outcome: half a result helps to find out why."""
         collected = collect.collect(
@@ -126,12 +132,16 @@ class StageWork(Work):
     stage: ClassVar[Stage]
 
     @property
+    def version(self) -> Version | None:
+        return self.row.version
+
+    @property
     def written(self) -> tuple[Path, ...]:
         return (self.folder.home, self.folder.base)
 
     def bring(self, care: Care) -> Given:
         plan = cast("RunPlan", self.plan)
-        version = self.row.version
+        version = self.version
         assert version is not None  # noqa: S101 - a stage that has a plan has a version
         self._make_base(plan)
         code = bundles.unpacked(Path(default_storage.path(version.bundle)), version.bundle_digest, host_root(self.host))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, cast
 
@@ -13,9 +11,8 @@ from django.conf import settings
 from django.core.files.storage import Storage
 
 from apps_catalog.launch.parameters.files import in_bytes
-from portal.errors import Full, TooLarge
-
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+from portal.disk import disk_faults
+from portal.errors import TooLarge
 
 
 @dataclass(frozen=True)
@@ -57,16 +54,3 @@ def put(storage: Storage, name: str, chunks: Iterable[bytes], *, limit_bytes: in
         storage.delete(name)
         raise
     return Stored(name, content.size, content.hash.hexdigest())
-
-
-@contextmanager
-def disk_faults() -> Iterator[None]:
-    """Turn the operating system's "no room" into what to tell a person."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        raise Full(
-            "The disk is full, so the file was not kept. Delete files you no longer need, or ask an operator."
-        ) from error

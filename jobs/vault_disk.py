@@ -17,10 +17,10 @@ from jobs import identity, listing, safe_paths
 from jobs.listing import Entry, Listing, Sort, entry_of
 from jobs.models import Vault
 from jobs.safe_paths import OWN_PREFIX, PathRefused
-from jobs.store import disk_faults
 from jobs.vault_locations import MARKER, VaultAway
 from jobs.vault_roots import ON_DISK, root_of
 from jobs.vault_usage import WALKED_MAX, bytes_of, over_quota, reserved, room, stale
+from portal.disk import disk_faults
 from portal.errors import Conflict, Forbidden, NotFound, PortalError
 
 logger = logging.getLogger(__name__)

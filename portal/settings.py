@@ -243,6 +243,8 @@ USER_CACHE_LIMIT_MIB = env.integer("USER_CACHE_LIMIT_MIB", 10_240, minimum=1)
 KEEP_DAYS = env.integer("KEEP_DAYS", 90, minimum=1)
 PRICE_UNIT = env.text("PRICE_UNIT")
 APPDEF_LIMIT_MIB = env.integer("APPDEF_LIMIT_MIB", 4, minimum=1)
+BUNDLE_LIMIT_MIB = env.integer("BUNDLE_LIMIT_MIB", 64, minimum=1)
+BUNDLE_IMAGE = env.text("BUNDLE_IMAGE", "docker.io/library/python:3.12-slim")
 
 # Doors
 JARVICE_API = env.boolean("JARVICE_API", False)

@@ -67,6 +67,22 @@ def _draft(world: World) -> dict[str, Any]:
     return {"slug": world.app.slug, "label": world.draft.label}
 
 
+def _bundle(world: World) -> dict[str, Any]:
+    return {"slug": world.bundle.app.slug, "label": world.bundle.label}
+
+
+def _bundle_draft(world: World) -> dict[str, Any]:
+    return {"slug": world.bundle.app.slug, "label": world.bundle_draft.label}
+
+
+def _bundle_file(world: World) -> dict[str, Any]:
+    return {**_bundle(world), "name": "app/main.py"}
+
+
+def _bundle_draft_file(world: World) -> dict[str, Any]:
+    return {**_bundle_draft(world), "name": "app/main.py"}
+
+
 def _job(world: World) -> dict[str, Any]:
     return {"number": world.job.number}
 
@@ -123,6 +139,14 @@ def _token(world: World) -> dict[str, Any]:
     return {"pk": world.token.pk}
 
 
+def _secret(world: World) -> dict[str, Any]:
+    return {"pk": world.secret.pk}
+
+
+def _team_secret(world: World) -> dict[str, Any]:
+    return {"pk": world.team_secret.pk}
+
+
 def _running(world: World) -> dict[str, Any]:
     return {"number": world.running.number}
 
@@ -163,15 +187,24 @@ EXPECTED: dict[str, list[Rule]] = {
     "people:tokens": get(SIGNED_IN),
     "people:create-token": post(SIGNED_IN),
     "people:revoke-token": post(OWNER, _token),
+    "people:secrets": both(SIGNED_IN),
+    "people:replace-secret": both(OWNER, _secret) + both(MATES, _team_secret),
+    "people:delete-secret": post(OWNER, _secret) + post(MATES, _team_secret),
     # The API
     "api:docs": get(SIGNED_IN),
     "api:schema": get(SIGNED_IN),
     "api:unknown": [Rule({})],
     "api:tokens": both(SIGNED_IN),
     "api:token": [Rule({"DELETE": OWNER}, _token)],
+    "api:secrets": both(SIGNED_IN),
+    "api:secret": [Rule({"PUT": OWNER, "DELETE": OWNER}, _secret), Rule({"PUT": MATES, "DELETE": MATES}, _team_secret)],
     "api:apps": [Rule({"GET": SIGNED_IN}), Rule({"POST": CURATORS}, closed=403)],
     "api:app": get(CREW, _app),
     "api:app-eula": post(CREW, _app),
+    "api:bundles": [Rule({"POST": CURATORS}, closed=403)],
+    "api:bundle": get(CREW, _bundle) + get(CURATORS, _bundle_draft),
+    "api:activate": [Rule({"POST": CURATORS}, _version, looking=CREW - CURATORS), Rule({"POST": CURATORS}, _draft)],
+    "api:deactivate": [Rule({"POST": CURATORS}, _version, looking=CREW - CURATORS), Rule({"POST": CURATORS}, _draft)],
     "api:version": get(CREW, _version) + get(CURATORS, _draft),
     "api:version-schema": get(CREW, _version) + get(CURATORS, _draft),
     "api:validate": post(CREW, _app),
@@ -233,6 +266,11 @@ EXPECTED: dict[str, list[Rule]] = {
     "apps_catalog:curate": get(CURATORS, closed=403),
     "apps_catalog:curate-import": both(CURATORS, closed=403),
     "apps_catalog:curate-check": post(CURATORS, closed=403),
+    "apps_catalog:curate-import-bundle": both(CURATORS, closed=403),
+    "apps_catalog:curate-check-bundle": post(CURATORS, closed=403),
+    "apps_catalog:bundle-code": get(CREW, _bundle_file) + get(CURATORS, _bundle_draft_file),
+    "apps_catalog:bundle-download": get(CREW, _bundle) + get(CURATORS, _bundle_draft),
+    "jobs:fitting-machines": get(CREW, _bundle) + get(CURATORS, _bundle_draft),
     "apps_catalog:curate-version": get(CURATORS, _draft, closed=403),
     "apps_catalog:compare": get(CURATORS, _app, closed=403),
     "apps_catalog:import-runs": both(CURATORS, closed=403),

@@ -13,7 +13,8 @@ from apps_catalog.models import App, ImageImport, ImportRun, Version
 from jobs import mounts
 from jobs.models import Attempt, Host, Job, MachineType, OwnerLoad, Result, Task, Upload, Vault
 from jobs.states import ATTEMPT_OPEN, JOB_TERMINAL, TASK_TERMINAL, AttemptState, JobState, TaskState
-from portal.people.models import Membership, Team, User
+from portal.people import secrets
+from portal.people.models import Membership, Secret, Team, User
 
 _numbers = itertools.count(1)
 PASSWORD = "a long enough one"
@@ -90,7 +91,9 @@ def make_version(app: App | None = None, *, definition: dict[str, Any] | None = 
         "image_state": Version.ImageState.FOUND,
         "published_at": timezone.now(),
     }
-    version = Version.objects.create(app=app, definition=text, digest=Version.digest_of(text), **fields | over)
+    version = Version.objects.create(
+        app=app, definition=text, digest=Version.digest_of(text, over.get("schema_text", "")), **fields | over
+    )
     if version.state == Version.State.PUBLISHED:
         app.default_version, app.published = version, True
         app.save()
@@ -116,6 +119,12 @@ def make_vault(owner: User | Team, **over: Any) -> Vault:
     whose = {"owner": owner} if isinstance(owner, User) else {"team": owner}
     fields: dict[str, Any] = {"name": f"vault-{number}", "folder": f"v{number}"} | whose
     return Vault.objects.create(**fields | over)
+
+
+def make_secret(whose: User | Team, name: str = "S3_RESULTS", kind: str = "value", **parts: str) -> Secret:
+    held = parts or {"value": "open sesame"}
+    who = {"user": whose} if isinstance(whose, User) else {"team": whose}
+    return secrets.set_secret(name=name, kind=kind, parts=held, **who)  # type: ignore[arg-type]  # one of both
 
 
 def make_upload(owner: User, **over: Any) -> Upload:

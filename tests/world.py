@@ -12,7 +12,7 @@ from apps_catalog.models import App, Version
 from jobs import vault_roots
 from jobs.models import Host, Job, Upload, UsageSeries, Vault
 from jobs.states import JobState
-from portal.people.models import ApiToken, User
+from portal.people.models import ApiToken, Secret, User
 from tests.factories import (
     make_app,
     make_host,
@@ -20,11 +20,13 @@ from tests.factories import (
     make_machine,
     make_person,
     make_result,
+    make_secret,
     make_team,
     make_upload,
     make_vault,
     make_version,
 )
+from tests.jobs.bundles import make_bundle
 
 PEOPLE = ("nobody", "stranger", "teammate", "curator", "operator", "owner")  # those without rights first
 PIXEL = base64.b64decode(
@@ -49,6 +51,10 @@ class World:
     upload: Upload
     token: ApiToken
     host: Host
+    secret: Secret  # the owner's alone
+    team_secret: Secret
+    bundle: Version  # of an app for the team only
+    bundle_draft: Version
     clients: dict[str, Client] = field(default_factory=dict)
     cookies: dict[str, dict[str, str]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)  # for the JARVICE door
@@ -88,6 +94,8 @@ def build() -> World:
     host = make_host("matrix-host")
     app = make_app(slug="matrix", visibility="teams")
     app.teams.add(crew)
+    bundles = make_app(slug="matrix-bundle", visibility="teams", kind=App.Kind.BYTENITE)
+    bundles.teams.add(crew)
     version = make_version(app, label="1.0")
     draft = make_version(app, label="2.0", state="draft")
     job = make_job(owner, version=version, state=JobState.SUCCEEDED)
@@ -111,6 +119,10 @@ def build() -> World:
         upload=make_upload(owner),
         token=token,
         host=host,
+        secret=make_secret(owner),
+        team_secret=make_secret(crew),
+        bundle=make_bundle(app=bundles, name="matrix-bundle"),
+        bundle_draft=make_bundle(app=bundles, name="matrix-bundle", label="2.0", minor=2, state="draft"),
     )
     for name in PEOPLE:
         world.clients[name] = Client(raise_request_exception=False)

@@ -16,7 +16,8 @@ from apps_catalog.launch.document import Document, bad_texts, read_document
 from apps_catalog.launch.hints import read_hints
 from apps_catalog.launch.identity import read_identity
 from apps_catalog.launch.machines import read_machines, read_scale, read_vault_types
-from apps_catalog.launch.positions import find_positions, join, place
+from apps_catalog.launch.placing import placed
+from apps_catalog.launch.positions import join
 from apps_catalog.launch.reading import Notes, Section, readable
 from apps_catalog.launch.spec import Command, Finding, Json, LaunchSpec, Reading
 from apps_catalog.launch.walltime import read_walltime
@@ -59,7 +60,7 @@ def read_appdef(text: str | bytes) -> Reading:
         return Reading(None, (document,))
     notes = Notes()
     spec = _read_document(document, notes)
-    findings = _with_places(document, notes)
+    findings = placed(document, notes)
     if spec is None or notes.failed:
         return Reading(None, findings)
     verbatim = text.encode("utf-8") if isinstance(text, str) else text
@@ -77,26 +78,6 @@ def _read_document(document: Document, notes: Notes) -> LaunchSpec | None:
             notes.error("bad-text", f"This text {reason}.", pointer)
     section = Section(document.value, "", notes, TOP_KEYS, elsewhere=COMMAND_KEYS - TOP_KEYS)
     return _read_top(section)
-
-
-def _with_places(document: Document, notes: Notes) -> tuple[Finding, ...]:
-    """The findings, errors first, each with the line and column of what it is about."""
-    if not notes.findings and not document.repeats_keys:
-        return ()
-    positions = find_positions(document.text)
-    placed: list[Finding] = []
-    for pointer, offset in positions.repeated[:40]:
-        at, column_at = place(document.text, offset)
-        key = pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
-        message = f"Line {at}, column {column_at}: the key {key!r} is given twice in this object; the last one counts."
-        placed.append(Finding("warning", "duplicate-key", message, pointer, at, column_at))
-    for finding in notes.findings:
-        line, column = positions.of(finding.pointer)
-        placed.append(replace(finding, line=line, column=column))
-    if notes.left_out:
-        placed.append(Finding("info", "more", f"{notes.left_out} more remarks are not listed."))
-    order = {"error": 0, "warning": 1, "info": 2}
-    return tuple(sorted(placed, key=lambda finding: order[finding.level]))
 
 
 def _read_top(section: Section) -> LaunchSpec | None:

@@ -16,9 +16,9 @@ MAX_DEPTH = 64
 MAX_DIGITS = 300
 SHOWN = 120
 
+TRAILING_COMMA = "the comma before this bracket is one too many (a trailing comma). Remove it"
 EXPLANATIONS = (
     ("Expecting property name", "a key in double quotes was expected here; a comma before it may be one too many"),
-    ("Illegal trailing comma", "there is a comma too many here"),
     ("Expecting ',' delimiter", "a comma or a closing bracket is missing before this place"),
     ("Expecting ':' delimiter", "a colon is missing after the key"),
     ("Expecting value", "a value was expected here; a comma before it may be one too many"),
@@ -132,8 +132,17 @@ def _too_deep() -> Finding:
 
 
 def _json_fault(text: str, fault: json.JSONDecodeError) -> Finding:
+    if _after_a_comma(text, fault.pos):
+        return _at(text, fault.pos, TRAILING_COMMA)
     words = next((words for start, words in EXPLANATIONS if fault.msg.startswith(start)), fault.msg)
     return _at(text, fault.pos, words)
+
+
+def _after_a_comma(text: str, offset: int) -> bool:
+    """Whether a parser stumbled over a closing bracket after a comma; some stop at the bracket, some at the comma."""
+    rest = text[offset:].removeprefix(",").lstrip()
+    before = text[: offset + 1] if text[offset : offset + 1] == "," else text[:offset].rstrip()
+    return rest.startswith(("}", "]")) and before.endswith(",")
 
 
 def _at(text: str, offset: int, why: str) -> Finding:

@@ -11,7 +11,10 @@ Json = Any
 
 @dataclass(frozen=True)
 class Finding:
-    """One remark on an author's file. `error` refuses the import; line and column count from 1."""
+    """One remark on an author's file. `error` refuses the import; line and column count from 1.
+
+    `file` names the file where there are several: manifest.json, schema.json, template.json, or one of the code.
+    """
 
     level: Level
     code: str
@@ -19,6 +22,7 @@ class Finding:
     pointer: str = ""
     line: int | None = None
     column: int | None = None
+    file: str = ""
 
 
 @dataclass(frozen=True)

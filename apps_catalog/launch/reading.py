@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
@@ -110,7 +110,10 @@ def to_flag(raw: Json) -> bool | None:
 
 
 class Section:
-    """One object of the author's: reads known keys, finds misspelt ones, keeps the rest in `extra`."""
+    """One object of the author's: reads known keys, finds misspelt ones, keeps the rest in `extra`.
+
+    `spelling` gives the known key that a written one is a way to write.
+    """
 
     def __init__(
         self,
@@ -119,18 +122,29 @@ class Section:
         notes: Notes,
         known: frozenset[str],
         elsewhere: frozenset[str] = frozenset(),
+        spelling: Callable[[str], str] = str,
     ) -> None:
         self.raw = raw
         self.pointer = pointer
         self.notes = notes
-        self.written = {key: key for key in raw if key in known}
+        self.written: dict[str, str] = {}
+        for key in raw:
+            meant = spelling(key)
+            if meant in known and meant in self.written:
+                self._say_twice(meant, key)
+            if meant in known:
+                self.written[meant] = key
         self.extra: dict[str, Json] = {}
-        for number, key in enumerate(key for key in raw if key not in known):
+        for number, key in enumerate(key for key in raw if spelling(key) not in known):
             if number < MAX_UNKNOWN and self._take_misspelt(key, known, elsewhere):
                 continue
             self.extra[key] = raw[key]
             if number == MAX_UNKNOWN:
                 notes.info("unknown-key", "More keys that are unknown here are kept; they have no effect.", pointer)
+
+    def _say_twice(self, meant: str, key: str) -> None:
+        message = f"{self.written[meant]!r} and {key!r} are two spellings of one key; the last one counts."
+        self.notes.warn("duplicate-key", message, join(self.pointer, key))
 
     def _take_misspelt(self, key: str, known: frozenset[str], elsewhere: frozenset[str]) -> bool:
         free = [candidate for candidate in known if candidate not in self.raw and candidate not in self.written]

@@ -105,7 +105,8 @@ class LaunchSpec:
     """A parsed definition. `digest` is the sha256 of the verbatim text it was read from.
 
     The fields from `role` on are of ByteNite bundles: `entrypoint` is a file of app/, `secrets` are names, `image` is the
-    container that the manifest names, `major` and `minor` its version.
+    container that the manifest names ("": none), `private_image` whether a login is needed for it, `major` and `minor` its
+    version.
     """
 
     kind: Literal["appdef", "bytenite"]
@@ -131,6 +132,7 @@ class LaunchSpec:
     image: str = ""
     requirements: Requirements | None = None
     secrets: tuple[str, ...] = ()
+    private_image: bool = False
     major: int = 0
     minor: int = 0
 

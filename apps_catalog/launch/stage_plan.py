@@ -27,8 +27,6 @@ TASKS: Final = f"{BASE}/tasks.jsonl"
 SHARED_CACHE: Final = "/cache/shared"
 USER_CACHE: Final = "/cache/user"
 START: Final = "/opt/slipway/start.py"
-# Linux gives a program no variable of more than 128 KiB.
-PARAMS_BYTES_MAX: Final = 120_000
 
 VARIABLES: Final[Mapping[str, Mapping[str, str]]] = {
     "partition": {"SOURCE_DIR": SOURCE, "CHUNKS_DIR": CHUNKS},

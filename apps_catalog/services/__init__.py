@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from apps_catalog.services.agreeing import accept_eula, eula_accepted_at, eula_address, eula_digest, eula_missing
+from apps_catalog.services.bundles import ImportedBundle, from_archive, from_files, from_folder, import_bundle
 from apps_catalog.services.from_images import (
     begin_image_import,
     fail_image_import,
@@ -25,10 +26,12 @@ from apps_catalog.services.publishing import (
 )
 from apps_catalog.services.reading import authored_spec, not_launchable, read_definition, spec_of
 from apps_catalog.services.shaping import edited_overlay, set_overlay
+from apps_catalog.services.tags import resolve_tag, tags_of
 
 __all__ = [
     "GRANTS",
     "Imported",
+    "ImportedBundle",
     "accept_eula",
     "authored_spec",
     "begin_image_import",
@@ -39,8 +42,12 @@ __all__ = [
     "eula_missing",
     "fail_image_import",
     "finish_image_import",
+    "from_archive",
+    "from_files",
+    "from_folder",
     "grants_of",
     "image_fits",
+    "import_bundle",
     "import_definition",
     "look_up_image",
     "make_default",
@@ -51,10 +58,12 @@ __all__ = [
     "read_definition",
     "record_image",
     "request_image_import",
+    "resolve_tag",
     "retire",
     "set_grant",
     "set_image",
     "set_overlay",
     "set_visibility",
     "spec_of",
+    "tags_of",
 ]

@@ -59,7 +59,7 @@ def import_definition(
         there = _app_for(reading.spec, slug)
         return Imported(reading, there, _same_text(verbatim, there, anywhere=not slug))
     with transaction.atomic():
-        _one_import_at_a_time()
+        one_import_at_a_time()
         return _write(reading, reading.spec, verbatim, actor, image, slug, label)
 
 
@@ -75,7 +75,7 @@ def _check_wishes(image: str, slug: str, label: str) -> None:
         )
 
 
-def _one_import_at_a_time() -> None:
+def one_import_at_a_time() -> None:
     """Two imports at once could give two apps one short name, or one text two versions; imports are rare and short."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('apps_catalog.import'))")
@@ -92,7 +92,7 @@ def _write(
         return Imported(reading, same.app, same)
     known = there is not None
     if there is None:
-        there = App(created_by=_author(actor))
+        there = App(created_by=author_of(actor))
         show(there, spec)
         there.slug = slug or _free_slug(there.name)
         there.save()
@@ -106,7 +106,7 @@ def _write(
         overlay=overlay,
         overlay_digest=digest_of(overlay),
         image=image,
-        created_by=_author(actor),
+        created_by=author_of(actor),
     )
     audit("version.import", actor=actor, target=str(version), digest=version.digest, image=image)
     if image:
@@ -114,7 +114,7 @@ def _write(
     return Imported(reading, there, version, created=True)
 
 
-def _author(actor: User) -> User | None:
+def author_of(actor: User) -> User | None:
     """Nobody, where manage.py imports in no person's name."""
     return actor if actor.pk else None
 

@@ -35,14 +35,16 @@ def image_fits(image: str) -> bool:
 
 
 def publish(*, version: Version, actor: User) -> Version:
-    """Make a version launchable and the default of its app; the app shows what this version says. A retired one comes back."""
+    """Make a version launchable and the default of its app; the app shows what this version says. A retired one comes back.
+
+    Of a bundle the latest active version is the default, whichever was published last."""
     require_curator(actor)
     with transaction.atomic():
         app, version = locked(version)
         version.state = Version.State.PUBLISHED
         version.published_at = timezone.now()
         version.save(update_fields=["state", "published_at"])
-        refresh(app, version)
+        refresh(app, _default_after(app, version))
         audit("version.publish", actor=actor, target=str(version), digest=version.digest)
         if version.image:
             chore("look_up_image", version.pk)
@@ -54,6 +56,9 @@ def make_default(*, version: Version, actor: User) -> Version:
     require_curator(actor)
     with transaction.atomic():
         app, version = locked(version)
+        if app.kind == App.Kind.BYTENITE:
+            said = "The default of a bundle is always its latest active version: that is what its name alone means."
+            raise Conflict(said, code="latest_counts")
         if version.state != Version.State.PUBLISHED:
             raise Conflict("Only a published version can be the default. Publish it first.", code="not_published")
         refresh(app, version)
@@ -72,7 +77,7 @@ def retire(*, version: Version, actor: User) -> Version:
         version.state = Version.State.RETIRED
         version.save(update_fields=["state"])
         if app.default_version_id == version.pk:
-            refresh(app, app.versions.filter(state=Version.State.PUBLISHED).first())
+            refresh(app, _default_after(app, None))
         audit("version.retire", actor=actor, target=str(version))
     return version
 
@@ -162,6 +167,14 @@ def locked(version: Version) -> tuple[App, Version]:
     locked = Version.objects.select_for_update().get(pk=version.pk)
     locked.app = app
     return app, locked
+
+
+def _default_after(app: App, published: Version | None) -> Version | None:
+    """Which version is the default once one was published (or, with None, retired): of a bundle the highest active one."""
+    active = app.versions.filter(state=Version.State.PUBLISHED)
+    if app.kind == App.Kind.BYTENITE:
+        return active.order_by("-major", "-minor").first()
+    return published or active.first()
 
 
 def refresh(app: App, version: Version | None) -> None:

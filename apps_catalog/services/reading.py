@@ -11,13 +11,18 @@ from django.conf import settings
 from apps_catalog import icons
 from apps_catalog.launch import overlay as overlays
 from apps_catalog.launch.appdef import read_appdef
+from apps_catalog.launch.bytenite import read_bytenite
 from apps_catalog.launch.document import too_large
 from apps_catalog.launch.positions import find_positions
 from apps_catalog.launch.spec import Finding, LaunchSpec, Reading
 from apps_catalog.models import App, Version
 from portal.errors import Conflict
 
-READERS: dict[str, Callable[[str | bytes], Reading]] = {App.Kind.APPDEF: read_appdef}
+# Of a definition and, for bundles, the schema.json beside it.
+READERS: dict[str, Callable[[str, str], Reading]] = {
+    App.Kind.APPDEF: lambda text, _schema: read_appdef(text),
+    App.Kind.BYTENITE: read_bytenite,
+}
 SPECS_KEPT = 512
 
 _specs: dict[tuple[str, str], LaunchSpec] = {}  # by digests of definition and overlay, oldest first
@@ -83,7 +88,7 @@ def _with_overlay(version: Version) -> LaunchSpec:
 
 
 def _read(version: Version) -> LaunchSpec:
-    reading = READERS[version.app.kind](version.definition)
+    reading = READERS[version.app.kind](version.definition, version.schema_text)
     if reading.spec is None:
         why = next((finding.message for finding in reading.findings if finding.level == "error"), "")
         raise Conflict(

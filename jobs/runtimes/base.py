@@ -214,6 +214,15 @@ class ImageInfo:
     architecture: str
 
 
+@dataclass(frozen=True)
+class RegistryLogin:
+    """What one registry, and no other, is shown when an image is pulled from it."""
+
+    registry: str
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+
+
 class Runtime(Protocol):
     """What every runtime does. A runtime is done when tests/jobs/runtimes/test_contract*.py pass over it.
 
@@ -270,8 +279,11 @@ class Runtime(Protocol):
     def owned_networks(self, label: str, value: str) -> list[str]:
         """The names of networks that carry this label with this value."""
 
-    def image(self, reference: str, *, pull: bool) -> ImageInfo:
-        """Look an image up here, and else (if `pull`) fetch it. Raises RuntimeFault naming the image."""
+    def image(self, reference: str, *, pull: bool, login: RegistryLogin | None = None) -> ImageInfo:
+        """Look an image up here, and else (if `pull`) fetch it, with the login where it is of the image's registry.
+
+        Raises RuntimeFault naming the image.
+        """
 
     def read_file(self, image: str, path: str, limit_bytes: int) -> bytes | None:
         """A regular file of an image that is here, links within the image followed; nothing of the image is run.

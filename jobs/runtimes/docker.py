@@ -21,6 +21,7 @@ from jobs.runtimes.base import (
     Missing,
     Observation,
     Pending,
+    RegistryLogin,
     Running,
     RuntimeFault,
     Usage,
@@ -252,7 +253,7 @@ class DockerRuntime(docker_networks.PrivateNetworks):
 
     # -- images -------------------------------------------------------------------------------------------------------
 
-    def image(self, reference: str, *, pull: bool) -> ImageInfo:
+    def image(self, reference: str, *, pull: bool, login: RegistryLogin | None = None) -> ImageInfo:
         if references.is_image_id(reference):
             found = self._local_image(reference)
             if found is None:
@@ -265,7 +266,7 @@ class DockerRuntime(docker_networks.PrivateNetworks):
         if found is None:
             if not pull:
                 raise image_missing(reference, "it is not on this host. Pull it", retry=True)
-            self._pull(reference, parsed)
+            self._pull(reference, parsed, login)
             found = self._local_image(reference)
             if found is None:
                 raise image_missing(reference, "it was pulled and is gone again. Try once more", retry=True)
@@ -285,10 +286,15 @@ class DockerRuntime(docker_networks.PrivateNetworks):
             except NotFound:
                 return None
 
-    def _pull(self, reference: str, parsed: references.Reference) -> None:
+    def _pull(self, reference: str, parsed: references.Reference, login: RegistryLogin | None) -> None:
+        shown = None
+        if login is not None and references.same_registry(login.registry, parsed.registry):
+            shown = {"username": login.username, "password": login.password}
         with self._engine():
             try:
-                steps = self._stream.pull(parsed.name, tag=parsed.digest or parsed.tag, stream=True, decode=True)
+                steps = self._stream.pull(
+                    parsed.name, tag=parsed.digest or parsed.tag, stream=True, decode=True, auth_config=shown
+                )
                 problem = next((str(step["error"]) for step in steps if "error" in step), "")
             except APIError as error:
                 problem = words_of(error)

@@ -22,6 +22,7 @@ from jobs.runtimes.base import (
     Missing,
     Observation,
     Pending,
+    RegistryLogin,
     Running,
     RuntimeFault,
     Usage,
@@ -74,8 +75,9 @@ class FakeRuntime:
     """Thread-safe. A worker that "restarts" gets the same object again and finds its containers by name.
 
     `program` says what a spec does. `gpus` is how many this host has. `missing` and `registries` make images fail as they
-    do with an engine; `files` are in every image, by their paths. `away()` and `back()` are an engine that goes and comes;
-    containers go on meanwhile. `keeps`: whether kept containers may be asked for; their tasks are containers here too.
+    do with an engine; `private` images ask for their login. `files` are in every image, by their paths. `away()` and
+    `back()` are an engine that goes and comes; containers go on meanwhile. `keeps`: whether kept containers may be asked
+    for; their tasks are containers here too.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class FakeRuntime:
         sample_every_s: float = 1.0,
         files: Mapping[str, bytes] | None = None,
         keeps: bool = False,
+        private: Mapping[str, RegistryLogin] | None = None,
     ) -> None:
         self.keeps = keeps
         self.held: dict[str, ContainerSpec] = {}  # the kept containers that are there
@@ -102,6 +105,7 @@ class FakeRuntime:
         self._serial = 0
         self._is_away = False
         self._files = files or {}
+        self._private = private or {}
         self._saved: dict[str, bytes] = {}
         self.started: list[ContainerSpec] = []  # every spec that really started, in order: a test can count
         self.read: list[tuple[str, str]] = []  # every image and path that was asked for
@@ -335,13 +339,15 @@ class FakeRuntime:
             self._require_engine()
             return [name for name, labels in self._networks.items() if labels.get(label) == value]
 
-    def image(self, reference: str, *, pull: bool) -> ImageInfo:
+    def image(self, reference: str, *, pull: bool, login: RegistryLogin | None = None) -> ImageInfo:
         with self._changed:
             self._require_engine()
         if not references.is_image_id(reference):
             references.require_allowed(references.parse_or_refuse(reference), reference, self._registries)
         if reference in self._missing:
             raise _image_missing(reference, retry=not pull)
+        if pull and reference in self._private and login != self._private[reference]:
+            raise RuntimeFault(f"Image {reference!r} was denied by its registry.", code="image_denied", retry=False)
         return ImageInfo(reference=reference, pinned=self._id_of(reference), size_bytes=2**20, architecture="amd64")
 
     @staticmethod

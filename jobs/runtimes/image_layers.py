@@ -16,7 +16,7 @@ from typing import Any
 
 import zstandard
 
-from jobs.runtimes.tar_stream import BLOCK, FILE, FOLDER, Budget, Entry, Exhausted, Stream, TarFault, entries, is_header
+from portal.tar_stream import BLOCK, FILE, FOLDER, Budget, Entry, Exhausted, Stream, TarFault, entries, is_header
 
 FOLDER_OF_FILES = "etc/NAE"
 LIMITS: Mapping[str, int] = {

@@ -72,6 +72,12 @@ def parse_or_refuse(text: str) -> Reference:
         ) from None
 
 
+def same_registry(one: str, other: str) -> bool:
+    """Whether two names mean one registry: a login is shown to its own only."""
+    first, second = one.strip().lower(), other.strip().lower()
+    return _ALIASES.get(first, first) == _ALIASES.get(second, second)
+
+
 def require_allowed(reference: Reference, text: str, allowed: tuple[str, ...]) -> None:
     """Raises RuntimeFault(image_denied) unless the registry is one of `allowed`."""
     if reference.registry not in {_ALIASES.get(name.lower(), name.lower()) for name in allowed}:

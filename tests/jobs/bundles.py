@@ -13,9 +13,7 @@ from typing import Any
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from apps_catalog.launch.spec import Command, LaunchSpec, Reading, Requirements
 from apps_catalog.models import App, Version
-from apps_catalog.services.reading import READERS
 from jobs import claim, mounts, stages
 from jobs.models import Attempt, Host, Job, JobStage, MachineType
 from jobs.outcomes import Chunk, Outcome
@@ -29,34 +27,6 @@ _numbers = itertools.count(1)
 PASSES = "print('done')\n"
 
 
-def read_manifest(text: str | bytes) -> Reading:
-    """What these tests need of a manifest."""
-    raw = json.loads(text)
-    wanted = raw.get("device_requirements", {})
-    command = Command("run", "Run", "", (), {}, schema=raw.get("_schema"))
-    spec = LaunchSpec(
-        kind="bytenite",
-        digest=hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest(),
-        name=raw["name"],
-        description="",
-        author="",
-        categories=(),
-        commands={"run": command},
-        machines=(),
-        vault_types=("NONE",),
-        role=raw.get("type", "app"),
-        entrypoint=raw.get("entrypoint", "main.py"),
-        requirements=Requirements(
-            wanted.get("min_cpu", 1), wanted.get("min_memory", 0.0625), tuple(wanted.get("gpu", ()))
-        ),
-        secrets=tuple(raw.get("secrets", ())),
-    )
-    return Reading(spec, ())
-
-
-READERS.setdefault(App.Kind.BYTENITE, read_manifest)
-
-
 def zipped(files: Mapping[str, str | bytes]) -> bytes:
     into = io.BytesIO()
     with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -66,12 +36,20 @@ def zipped(files: Mapping[str, str | bytes]) -> bytes:
 
 
 def make_bundle(
-    role: str = "app", code: str = PASSES, *, files: Mapping[str, str] | None = None, **manifest: Any
+    role: str = "app",
+    code: str = PASSES,
+    *,
+    files: Mapping[str, str] | None = None,
+    schema: Mapping[str, Any] | None = None,
+    **manifest: Any,
 ) -> Version:
-    """A version of a bundle of one file app/main.py (or of `files`, below app/), which everyone may use."""
+    """A version of a bundle of one file app/main.py (or of `files`, below app/), which everyone may use. It asks for less
+    than any machine type has, unless `device_requirements` says otherwise."""
     name = manifest.pop("name", f"{role}-bundle-{next(_numbers)}")
-    over = {key: manifest.pop(key) for key in ("image_pinned", "app", "state") if key in manifest}
-    definition = {"name": name, "version": "1.0", "type": role, **manifest}
+    over = {key: manifest.pop(key) for key in ("image_pinned", "app", "state", "label", "minor") if key in manifest}
+    device = {"min_cpu": 1, "min_memory": 0.0625} | manifest.pop("device_requirements", {})
+    definition = {"name": name, "version": "1.0", "type": role, "device_requirements": device, **manifest}
+    schema_text = json.dumps(schema) if schema is not None else ""
     data = zipped(
         {f"app/{path}": text for path, text in (files or {"main.py": code}).items()}
         | {"manifest.json": json.dumps(definition)}
@@ -85,13 +63,16 @@ def make_bundle(
     return make_version(
         app,
         definition=definition,
-        label="1.0",
-        bundle=stored,
-        bundle_digest=digest,
-        bundle_bytes=len(data),
-        major=1,
-        minor=0,
-        **over,
+        schema_text=schema_text,
+        **{
+            "label": "1.0",
+            "bundle": stored,
+            "bundle_digest": digest,
+            "bundle_bytes": len(data),
+            "major": 1,
+            "minor": 0,
+            **over,
+        },
     )
 
 

@@ -11,7 +11,7 @@ from apps_catalog.models import App, Version
 from tests.factories import make_app, make_version
 
 
-def read_schema_app(text: str | bytes) -> Reading:
+def read_schema_app(text: str, _schema: str = "") -> Reading:
     """A definition that is {"name": .., "schema": ..} and nothing else."""
     raw = json.loads(text)
     command = Command(key="run", name="Run", description="", path=("/bin/true",), parameters={}, schema=raw["schema"])

@@ -37,7 +37,11 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"parameters": {"app": []}}, "/params/app", "must be an object"),
     ({"parameters": {"application": {}}}, "/params/application", "is none of partitioner, app, assembler"),
     ({"assembler": None, "parameters": {"assembler": {"a": 1}}}, "/params/assembler", "this job has none"),
-    ({"parameters": {"app": {"x": "y" * 130_000}}}, "/params/app", "are too large together"),
+    (
+        {"parameters": {"app": {"x": "y" * 130_000}}},
+        "/params/app",
+        "bytes together as JSON; a program can be given at most",
+    ),
     ({"config": []}, "/config", "must be an object"),
     ({"config": {"taskTimout": 5}}, "/config/taskTimout", "Did you mean taskTimeout?"),
     ({"config": {"taskTimeout": 0}}, "/config/taskTimeout", "must be from 1 to 604800 (168 hours)"),
@@ -76,7 +80,7 @@ def test_all_faults_are_told_at_once(owner: User) -> None:
 
 
 def test_parameters_are_judged_by_each_bundles_schema(owner: User) -> None:
-    over = {"app": make_bundle(_schema=SCHEMA), "partitioner": make_bundle("partitioner", _schema=SCHEMA)}
+    over = {"app": make_bundle(schema=SCHEMA), "partitioner": make_bundle("partitioner", schema=SCHEMA)}
     found = faults(owner, **over, parameters={"app": {"size": 12}, "partitioner": {}})
     assert found["/params/app/size"] == "must be at most 9"
     assert "/params/partitioner" in {pointer[:19] for pointer in found}
@@ -145,7 +149,7 @@ def test_a_draft_may_be_wrong_and_run_demands_that_it_is_not(owner: User) -> Non
 
 
 def test_a_strict_change_refuses_what_is_wrong_with_what_it_changes(owner: User) -> None:
-    app = make_bundle(_schema=SCHEMA)
+    app = make_bundle(schema=SCHEMA)
     job = fan_out.draft(owner=owner, asked=asked(app=app, config={"taskTimeout": 0}))
     with pytest.raises(Invalid) as refused:
         fan_out.change(job=job, actor=owner, strict=True, parameters={"app": {"size": 10}})

@@ -21,7 +21,7 @@ from tests.jobs.workers import Start, ended
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MANY = 10_000
-ACCEPTED_S = 3.0
+ACCEPTED_S = 30.0  # no measurement, bench/fanout has that: one statement a task would take minutes
 
 
 def within(found: Any, seconds: float, what: str) -> None:

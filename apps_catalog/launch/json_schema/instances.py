@@ -54,6 +54,8 @@ def judged_instance(
         message = f"are {size:,} bytes together as JSON; a program can be given at most {MAX_JSON_BYTES:,}"
         faults.append(Fault(PLACE, "too-long", message))
         return instance
+    if not root:  # no schema, or {}: there is nothing to judge, and no child to wait for
+        return instance
     verdict = judge(schema, instance, chosen=submission.alternatives)
     if verdict.overtime:
         faults.append(Fault(PLACE, "overtime", verdict.overtime))

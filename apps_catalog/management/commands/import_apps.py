@@ -16,12 +16,10 @@ from django.core.management.base import BaseCommand, CommandError
 from apps_catalog import services
 from apps_catalog.launch.document import too_large
 from apps_catalog.launch.spec import Finding
+from apps_catalog.management.acting import MARKS, curator_named
 from apps_catalog.services.bulk import Entry, Wish, import_one, record_run
 from apps_catalog.services.reading import size_limit_bytes
 from apps_catalog.wording import counted
-from portal.people.models import User
-
-MARKS = {"error": "x", "warning": "!", "info": "-"}
 
 
 class Command(BaseCommand):
@@ -38,7 +36,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["image"] and not services.image_fits(options["image"]):
             raise CommandError(f"--image {options['image']!r} is no image reference. Write registry/name:tag.")
-        wish = Wish(_curator(options["username"]), options["image"], options["publish"], options["dry_run"])
+        wish = Wish(curator_named(options["username"]), options["image"], options["publish"], options["dry_run"])
         entries: list[Entry] = []
         for path in _files(options["paths"]):
             entry = import_one(wish, str(path), _text_of(path))
@@ -52,18 +50,6 @@ class Command(BaseCommand):
             self.stderr.write(f"All remarks: {settings.PUBLIC_URL}{run.get_absolute_url()}")
         if failed:
             raise SystemExit(1)
-
-
-def _curator(username: str) -> User:
-    """The person named; without a name whoever runs manage.py, who has the whole installation in hand anyway."""
-    if not username:
-        return User(username="manage.py", is_curator=True)
-    user = User.objects.filter(username=username).first()
-    if user is None:
-        raise CommandError(f"There is no person {username!r}. Make one with manage.py createperson.")
-    if not user.curates:
-        raise CommandError(f"{username} is not a curator. Give the role in the administration, or leave out --as.")
-    return user
 
 
 def _files(given: list[str]) -> Iterator[Path]:

@@ -10,16 +10,16 @@ from django.conf import settings
 
 from apps_catalog.launch.document import text_fault
 from apps_catalog.launch.positions import join
-from apps_catalog.launch.requirements import Offer, cheapest, satisfies, why_none, why_not
+from apps_catalog.launch.requirements import cheapest, satisfies, why_none, why_not
 from apps_catalog.launch.spec import Fault, Identity, Json, LaunchSpec, Requirements, RunPlan, Site, VaultMount
-from apps_catalog.launch.stage_plan import PARAMS_BYTES_MAX, params_text, stage_plan
+from apps_catalog.launch.stage_plan import stage_plan
 from apps_catalog.models import App, Version
 from apps_catalog.services import not_launchable, spec_of
 from jobs import fan_config, inputs, stage_secrets
 from jobs.fan_config import Config
-from jobs.models import Host, Job, MachineType
-from jobs.placement import unfit
+from jobs.models import Job, MachineType
 from jobs.services.fan_out.asking import SECTIONS, FanOut, fan_out_of
+from jobs.services.fan_out.machines import Machines
 from jobs.services.fan_out.parameters import values_of
 from jobs.services.identities import persona
 from jobs.services.resolving import size_of
@@ -48,41 +48,6 @@ class Judged:
     config: Config
 
 
-@dataclass(frozen=True)
-class _Machines:
-    """The enabled machine types, by name, and what they offer."""
-
-    rows: Mapping[str, MachineType]
-    offers: tuple[Offer, ...]
-
-    @classmethod
-    def here(cls) -> _Machines:
-        rows = list(MachineType.objects.filter(enabled=True))
-        hosts = list(Host.objects.alive())
-        return cls(
-            {row.name: row for row in rows},
-            tuple(
-                Offer(
-                    name=row.name,
-                    cores=row.cores,
-                    ram_mib=row.ram_mib,
-                    gpus=row.gpus,
-                    tags=tuple(row.requires),
-                    price=row.price_per_hour,
-                    served=any(not unfit(row, host) for host in hosts),
-                    order=row.order,
-                )
-                for row in rows
-            ),
-        )
-
-    def named(self, name: str) -> MachineType | None:
-        return self.rows.get(name) or next((row for row in self.rows.values() if name in row.aliases), None)
-
-    def offer(self, row: MachineType) -> Offer:
-        return next(offer for offer in self.offers if offer.name == row.name)
-
-
 def check(what: Job | FanOut, *, owner: User | None = None) -> list[Fault]:
     """Everything that is wrong with a draft, or with what is asked for by `owner` (which a FanOut needs)."""
     found = judge(what, owner=owner)
@@ -98,7 +63,7 @@ def judge(what: Job | FanOut, *, owner: User | None = None) -> Judged | list[Fau
     faults = [*text_faults(asked), *fan_config.faults_of(asked.config), *_shape_faults(asked)]
     faults += _end_faults(asked, owner)
     config = Config.of(asked.config if isinstance(asked.config, Mapping) else {})
-    machines = _Machines.here()
+    machines = Machines.here()
     stages = {}
     for stage in Stage:
         version = asked.version(stage)
@@ -112,7 +77,7 @@ def judge(what: Job | FanOut, *, owner: User | None = None) -> Judged | list[Fau
 
 
 def _stage(
-    asked: FanOut, stage: Stage, version: Version | None, owner: User, machines: _Machines, config: Config
+    asked: FanOut, stage: Stage, version: Version | None, owner: User, machines: Machines, config: Config
 ) -> tuple[StageJudged | None, list[Fault]]:
     name = asked.machines.get(str(stage)) or "" if isinstance(asked.machines, Mapping) else ""
     name = name if isinstance(name, str) else ""
@@ -129,9 +94,6 @@ def _stage(
     values = values_of(spec, asked.section(stage), f"/params/{SECTIONS[stage]}")
     if isinstance(values, list):
         faults, values = [*faults, *values], {}
-    elif len(params_text(values).encode("utf-8", "replace")) > PARAMS_BYTES_MAX:
-        said = f"are too large together: a program can be given {PARAMS_BYTES_MAX:,} bytes of them. Put data into the source."
-        faults.append(Fault(f"/params/{SECTIONS[stage]}", "too-long", said))
     machine, wrong = _machine(spec.requirements or Requirements(), spec.name, stage, name, machines)
     faults += wrong
     if machine is None or faults:
@@ -188,7 +150,7 @@ def _version_faults(stage: Stage, version: Version, owner: User) -> list[Fault]:
 
 
 def _machine(
-    wanted: Requirements, bundle: str, stage: Stage, name: str, machines: _Machines
+    wanted: Requirements, bundle: str, stage: Stage, name: str, machines: Machines
 ) -> tuple[MachineType | None, list[Fault]]:
     """The machine type of this name (or alias), else the cheapest that fits."""
     pointer = f"/machines/{stage}"

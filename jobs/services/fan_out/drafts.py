@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from apps_catalog.launch.bytenite import COMMAND
 from apps_catalog.launch.document import text_fault
 from apps_catalog.launch.spec import Fault, Json
 from apps_catalog.models import Version
@@ -18,7 +19,6 @@ from jobs.fan_config import Config
 from jobs.models import IdempotencyKey, Job, JobStage, MachineType
 from jobs.services.fan_out.asking import FanOut, fan_out_of
 from jobs.services.fan_out.checking import check, text_faults
-from jobs.services.fan_out.parameters import COMMAND
 from jobs.services.rights import may_change
 from jobs.services.submitting import earlier, serialise
 from jobs.states import JobState, Stage

@@ -1,31 +1,22 @@
-"""The parameters of one stage, judged by the schema that its bundle brings."""
+"""The parameters of one stage, judged by the one validator, by the schema that its bundle brings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from jsonschema import Draft7Validator, Draft202012Validator
-from referencing import Registry
+from apps_catalog.judging import judge
+from apps_catalog.launch.bytenite import COMMAND
+from apps_catalog.launch.spec import Fault, Json, LaunchSpec, Submission
+from apps_catalog.launch.validate import validate
 
-from apps_catalog.launch.positions import join
-from apps_catalog.launch.spec import Fault, Json, LaunchSpec
-from apps_catalog.launch.validate import in_plain_words
-
-COMMAND = "run"  # the one command of a bundle
+PLACE = "/parameters"
+# A bundle runs on any type that has what it asks for, and that is judged beside: see requirements.
+ANY_MACHINE = "any"
 
 
 def values_of(spec: LaunchSpec, given: Json, pointer: str) -> Mapping[str, Json] | list[Fault]:
     """The parameters as the program is to find them, or faults below `pointer`. Without a schema any object will do."""
-    if not isinstance(given, Mapping):
-        return [Fault(pointer, "type", "must be an object: parameters and their values")]
-    schema = spec.commands[COMMAND].schema
-    if schema is None:
-        return given
-    kind = Draft7Validator if "definitions" in schema else Draft202012Validator
-    registry: Registry[Any] = Registry()
-    faults = []
-    for error in kind(dict(schema), registry=registry).iter_errors(dict(given)):
-        said = in_plain_words(error)
-        faults.append(Fault(join(pointer, *error.absolute_path), said.code, said.message))
-    return faults or given
+    found = validate(spec, Submission(COMMAND, given, ANY_MACHINE), judge)
+    if isinstance(found, list):
+        return [Fault(pointer + fault.pointer.removeprefix(PLACE), fault.code, fault.message) for fault in found]
+    return found.values

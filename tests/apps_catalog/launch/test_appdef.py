@@ -27,7 +27,8 @@ def parameters(**own: Any) -> dict[str, Any]:
 
 
 BROKEN_TEXTS = [
-    ('{\n  "a": 1,\n}', "not-json", 3, 1, "a comma before it may be one too many. The line is: }"),
+    ('{\n  "a": 1,\n}', "not-json", 3, 1, "one too many (a trailing comma). Remove it. The line is: }"),
+    ('["a", 1, ]', "not-json", 1, 10, "one too many (a trailing comma). Remove it"),
     ('{\n  "a": 1\n  "b": 2}', "not-json", 3, 3, "a comma or a closing bracket is missing before this place"),
     ('{"a": {"b": 1}', "not-json", 1, 15, "a closing bracket is missing"),
     ('{"a": 1}}', "not-json", 1, 9, "a closing bracket too many"),

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.runtimes.image_layers import LIMITS, ImageFault, ImageFiles, read_image
-from jobs.runtimes.tar_stream import Budget
+from portal.tar_stream import Budget
 from tests.jobs.runtimes.saved_images import (
     APPDEF,
     Member,

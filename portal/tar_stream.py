@@ -1,6 +1,7 @@
 """Reading a tar archive as it streams by: names, kinds and sizes, and the bytes that are asked for. Nothing is extracted.
 
-Our own reader, because what an image holds is a stranger's: every size that it claims is bounded before a byte is kept.
+Our own reader, because what an image or a bundle holds is a stranger's: every size that it claims is bounded before a
+byte is kept.
 Formats: POSIX ustar and pax, GNU (long names, sparse files), and the first tar.
 """
 
@@ -105,6 +106,7 @@ class Entry:
     kind: str
     size: int
     target: str
+    executable: bool
     _stream: Stream
     _left: int
 
@@ -156,6 +158,7 @@ def entries(stream: Stream) -> Iterator[Entry]:
             kind=KINDS.get(kind, "special file"),
             size=size,
             target=said.get("linkpath") or _text(block[157:257]),
+            executable=bool(_number(block[100:108]) & 0o111),
             _stream=stream,
             _left=size if kind in KINDS and KINDS[kind] == FILE else 0,
         )
