@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from django.db import connection
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, sleep_using_event, wait_exponential
@@ -95,7 +95,13 @@ class Steady:
         )(act)
 
 
-def several(act: Callable[[A], T], given: Iterator[A], steady: Steady) -> Iterator[T]:
+class Together(Protocol):
+    """Several at once: `failed` is said by the first that fails, for the others to end."""
+
+    failed: bool
+
+
+def several(act: Callable[[A], T], given: Iterator[A], together: Together) -> Iterator[T]:
     """Do it for each, AT_ONCE at a time and no more begun; the first fault ends those that are under way."""
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="stage") as pool:
         waiting: set[Future[T]] = set()
@@ -108,7 +114,7 @@ def several(act: Callable[[A], T], given: Iterator[A], steady: Steady) -> Iterat
             for future in waiting:
                 yield future.result()
         except BaseException:
-            steady.failed = True
+            together.failed = True
             raise
 
 

@@ -18,11 +18,11 @@ def flat_names(files: Sequence[tuple[int, str]], *, chunks: int) -> list[str]:
     last = [path.rpartition("/")[2] for _, path in files]
     count = Counter(last)
     within = Counter((chunk, name) for (chunk, _), name in zip(files, last, strict=True))
-    taken = {_short(name) for name in last if count[name] == 1}
+    taken = {short(name) for name in last if count[name] == 1}
     names = []
     for (chunk, path), name in zip(files, last, strict=True):
         if count[name] == 1:
-            names.append(_short(name))
+            names.append(short(name))
             continue
         whole = path.replace("/", "_") if within[chunk, name] > 1 else name
         free = next(tried for tried in _tries(f"{chunk:0{width}}_{whole}") if tried not in taken)
@@ -33,15 +33,15 @@ def flat_names(files: Sequence[tuple[int, str]], *, chunks: int) -> list[str]:
 
 def _tries(name: str) -> Iterator[str]:
     """The name, then the same with a number before its ending."""
-    yield _short(name)
+    yield short(name)
     stem, dot, ending = name.rpartition(".")
     number = 2
     while True:
-        yield _short(f"{stem}-{number}{dot}{ending}" if stem else f"{name}-{number}")
+        yield short(f"{stem}-{number}{dot}{ending}" if stem else f"{name}-{number}")
         number += 1
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """At most NAME_BYTES_MAX bytes: beginning and ending are kept."""
     raw = name.encode()
     if len(raw) <= NAME_BYTES_MAX:

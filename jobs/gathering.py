@@ -36,7 +36,7 @@ def gather(job: Job, into: Path, stopping: Callable[[], bool]) -> int:
         if count % LOOK_EVERY == 0 and stopping():
             break
         try:
-            _link_or_copy(stored, into / name)
+            link_or_copy(stored, into / name)
         except FileNotFoundError:
             raise NotFound(
                 f"The result '{name}' of a task is not in the store any more, so nothing is assembled."
@@ -74,7 +74,8 @@ def missing_chunks(job: Job) -> list[int]:
     return list(rows.order_by("index").values_list("index", flat=True))
 
 
-def _link_or_copy(stored: Path, place: Path) -> None:
+def link_or_copy(stored: Path, place: Path) -> None:
+    """A file of the store, for the run user to read. Raises FileNotFoundError."""
     fd = os.open(stored, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         identity.share_file(fd)  # the run user reads it; it is mounted read-only

@@ -18,6 +18,7 @@ from jobs.models import Attempt, Chore, Host, IdempotencyKey, Installation, Job,
 from jobs.models.jobs import LostRace
 from jobs.nodes import attempt_of
 from jobs.runtimes.base import Runtime, RuntimeFault
+from jobs.sources import bucket
 from jobs.states import ATTEMPT_OPEN, AttemptState
 from portal.people.models import ApiToken
 
@@ -38,12 +39,13 @@ def keep() -> bool:
             return False
         done = {
             "uploads": uploads.purge_expired(at_most=BATCH),
+            "bucket": bucket.purge_expired(at_most=BATCH),
             "vaults": vaults.sweep(),
             "jobs": purge_old_jobs(),
             "keys": IdempotencyKey.objects.filter(created_at__lt=Now() - timedelta(days=IDEMPOTENCY_DAYS)).delete()[0],
         }
         Chore.objects.update_or_create(name="keep", defaults={"succeeded_at": Now(), "detail": done})
-    return max(done["uploads"], done["jobs"]) < BATCH
+    return max(done["uploads"], done["bucket"], done["jobs"]) < BATCH
 
 
 def purge_old_jobs() -> int:
@@ -65,6 +67,7 @@ def purge_old_jobs() -> int:
             default_storage.delete(name)
         if job.in_stages:
             _remove_folders(job)
+            job.uploads.clear()  # what its source was
         Result.objects.filter(job=job).delete()
         LogChunk.objects.filter(attempt__in=attempts).delete()
         attempts.update(log_state=Attempt.LogState.GONE, log_file="", log_bytes=0, log_cut_bytes=0)

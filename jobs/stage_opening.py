@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models import F, Max
 from django.db.models.functions import Now
 
-from jobs import inputs, placement
+from jobs import placement, sources
 from jobs.events import record
 from jobs.fan_config import TRIAL_CHUNKS, Config
 from jobs.flat_names import flat_names
@@ -79,7 +79,7 @@ def open_run(job: Job, chunks: Sequence[Chunk]) -> None:
 def open_assemble(job: Job) -> bool:
     """The task that assembles, or brings the files where they belong. False: there is nothing to do, it is skipped."""
     stage = stage_of(job, Stage.ASSEMBLE)
-    destination = inputs.destination_of(job.destination, job.owner)
+    destination = sources.destination_of(job.destination, job.owner)
     if stage.version_id is None and not isinstance(destination, list) and destination.trivial:
         stage.move(StageState.SKIPPED, finished_at=Now())
         return False

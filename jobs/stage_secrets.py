@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Collection
 
+from django.db.models import Q, QuerySet
+
 from apps_catalog.launch.environment import name_fault
 from apps_catalog.launch.spec import Fault, LaunchSpec
 from jobs.runtimes.base import RuntimeFault
@@ -25,7 +27,7 @@ def variable(name: str) -> str:
 def faults_of(spec: LaunchSpec, owner: User, pointer: str) -> list[Fault]:
     """What a launch of this bundle lacks, said before it is launched."""
     faults = []
-    found = _rows(owner, spec.secrets)
+    found = named(owner, spec.secrets)
     for name in spec.secrets:
         if name_fault(variable(name)):
             said = f"'{spec.name}' asks for a secret '{name[:64]}', which {name_fault(variable(name))}. Ask its author."
@@ -41,7 +43,7 @@ def faults_of(spec: LaunchSpec, owner: User, pointer: str) -> list[Fault]:
 
 def variables(owner: User, names: Collection[str]) -> dict[str, str]:
     """The variables of a task. Raises RuntimeFault(start_refused) where one is gone or can't be opened any more."""
-    found = _rows(owner, names)
+    found = named(owner, names)
     given: dict[str, str] = {}
     for name in names:
         row = found.get(name)
@@ -60,10 +62,17 @@ def variables(owner: User, names: Collection[str]) -> dict[str, str]:
     return given
 
 
-def _rows(owner: User, names: Collection[str]) -> dict[str, Secret]:
+def usable(owner: User) -> QuerySet[Secret]:
+    """A person's own secrets, and those of the teams they are in."""
+    return Secret.objects.filter(Q(user=owner) | Q(team__members=owner)).distinct()
+
+
+def named(owner: User, names: Collection[str]) -> dict[str, Secret]:
     """By name: a person's own before a team's, of teams the first by name."""
     if not names:
         return {}
-    of_teams = Secret.objects.filter(team__members=owner, name__in=names).order_by("-team__name", "-team_id")
-    own = Secret.objects.filter(user=owner, name__in=names)
-    return {row.name: row for row in (*of_teams, *own)}
+    rows = usable(owner).filter(name__in=names).select_related("team")
+    first = sorted(
+        rows, key=lambda row: (row.team is not None, row.team.name if row.team else "", row.team.pk if row.team else 0)
+    )
+    return {row.name: row for row in reversed(first)}

@@ -20,15 +20,22 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from apps_catalog.launch.spec import RunPlan
 from apps_catalog.launch.stage_plan import BASE, CHUNK, INPUTS, MISSING, TASKS, WRITTEN
 from apps_catalog.models import Version
-from jobs import bundles, caches, chunks, collect, gathering, identity, inputs, putting_back, stage_secrets, staging
-from jobs.care import Care, Leaving
+from jobs import bundles, caches, chunks, collect, gathering, identity, putting_back, sources, stage_secrets, staging
+from jobs.care import Care, Leaving, Stopped, rest
+from jobs.events import record
 from jobs.folders import Folder, Given, give, host_root
 from jobs.models import Attempt, Job, JobStage, Task
 from jobs.outcomes import Chunk, Outcome
 from jobs.runtimes.base import ContainerSpec, Handle, Runtime
+from jobs.sources import Passage
+from jobs.sources.bypass import NoSource
+from jobs.sources.passage import DELIVER, FETCH
 from jobs.states import AttemptState, FailureClass, Stage
+from jobs.ten_steps import DELIVERING
 from jobs.warm import Warm, warm_for
 from portal.errors import PortalError
+
+AWAY = 503  # of a PortalError: trying again can help
 
 
 class Ends(Exception):
@@ -250,17 +257,23 @@ class Partition(StageWork):
         place = self.folder.inputs / "source"
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(mode=0o755, parents=True)
-        source = inputs.source_of(self.job.source, self.job.owner)
+        source = sources.source_of(self.job.source, self.job.owner)
         if isinstance(source, list):
             said = f"The source can't be read any more: {source[0].message}"
             raise Ends(Outcome(FailureClass.USER, said, lasting=True))
-        limit = settings.CHUNKS_LIMIT_MIB * 2**20
+        rest()
+        passage = Passage.of(care, self.row, FETCH)
         try:
-            source.fetch(place, bytes_max=limit, stopping=lambda: self._halt(care))
-        except PortalError as refused:
+            source.fetch(place, passage)
+        except (PortalError, Stopped) as refused:
             self._demand_going(care)
-            raise self._refused(refused) from refused
+            if not isinstance(refused, PortalError):
+                raise
+            said = f"The source was not fetched: {refused.message}"
+            raise Ends(Outcome(FailureClass.USER, said, lasting=refused.status != AWAY)) from refused
         self._demand_going(care)
+        if not isinstance(source, NoSource):
+            care.tell(f"The source is here: {passage.done()}.")
         for path in place.iterdir():
             fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             try:
@@ -363,17 +376,27 @@ class Assemble(StageWork):
         )
 
     def _deliver(self, care: Care, outcome: Outcome, files: gathering.Files) -> Outcome:
-        destination = inputs.destination_of(self.job.destination, self.job.owner)
+        destination = sources.destination_of(self.job.destination, self.job.owner)
         if isinstance(destination, list):
             said = f"The results are kept here, for their destination can't be used any more: {destination[0].message}"
             return dataclasses.replace(outcome, failure=FailureClass.USER, reason=said, lasting=True)
+        if destination.trivial:
+            return outcome
+        record(self.job.number, DELIVERING, "The results are on their way to their destination.")
+        passage = Passage.of(care, self.row, DELIVER)
+        files = list(files)  # the rows behind it are read before the connection is given back
+        rest()
         try:
-            destination.deliver(files, stopping=lambda: self._halt(care))
-        except PortalError as refused:
+            destination.deliver(files, passage)
+        except (PortalError, Stopped) as refused:
             self._demand_going(care)
+            if not isinstance(refused, PortalError):
+                raise
             said = f"The results are kept here, but did not reach their destination: {refused.message}"
-            return dataclasses.replace(outcome, failure=FailureClass.USER, reason=said)
+            lasting = refused.status != AWAY
+            return dataclasses.replace(outcome, failure=FailureClass.USER, reason=said, lasting=lasting)
         self._demand_going(care)
+        care.tell(f"The results are at their destination: {passage.done()}.")
         return outcome
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import binascii
+import fcntl
+import hashlib
 import os
 import unicodedata
 import uuid
@@ -21,7 +23,7 @@ from django.utils import timezone
 from apps_catalog.launch.parameters.files import in_bytes
 from jobs import identity, mounts, store
 from jobs.models import Upload
-from portal.errors import Invalid, TooLarge
+from portal.errors import Conflict, Invalid, NotFound, TooLarge
 from portal.people.models import User
 
 UNSHOWN = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -51,6 +53,75 @@ def receive(*, owner: User, name: str, chunks: Iterable[bytes], limit_bytes: int
         raise
     upload.size, upload.sha256, upload.complete = put.size, put.sha256, True
     upload.save(update_fields=["size", "sha256", "complete"])
+    return upload
+
+
+def begin(*, owner: User, name: str, size: int | None = None) -> Upload:
+    """A file that is still to come, in pieces, to the address of jobs.upload_addresses. Raises TooLarge where it can't be kept."""
+    mounts.mark()
+    limit = settings.UPLOAD_LIMIT_MIB * 2**20
+    if size is not None and size > limit:
+        raise TooLarge(f"The file has {in_bytes(size)}; at most {in_bytes(limit)} are allowed here.")
+    key = uuid.uuid4()
+    return Upload.objects.create(
+        id=key,
+        owner=owner,
+        name=shown_name(name),
+        stored=f"uploads/{key.hex[:2]}/{key.hex}",
+        awaited_bytes=size,
+        expires_at=timezone.now() + timedelta(hours=settings.UPLOAD_KEEP_HOURS),
+    )
+
+
+def arrived(upload: Upload) -> int:
+    """How many bytes of it are here."""
+    try:
+        return path_of(upload).stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def go_on(upload: Upload, chunks: Iterable[bytes], *, start: int, total: int | None) -> Upload:
+    """Add bytes from `start` on; 0 begins anew. With `total` None the end of the stream is the end of the file.
+
+    What has come stays, also where the stream breaks off: the next call goes on there. Once all is here the upload is
+    complete. Raises Conflict where `start` is not where it stands or another request is at it, TooLarge, Full, NotFound.
+    """
+    limit = settings.UPLOAD_LIMIT_MIB * 2**20
+    said = upload.awaited_bytes if upload.awaited_bytes is not None else total
+    if total is not None and said != total:
+        raise Invalid(f"This file was announced with {said:,} bytes, and now with {total:,}. Begin a new upload.")
+    if said is not None and said > limit:
+        raise TooLarge(f"The file has {in_bytes(said)}; at most {in_bytes(limit)} are allowed here.")
+    place = path_of(upload)
+    place.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    with store.disk_faults(), place.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            busy = "Another request is sending this file just now. Wait for it, or begin a new upload."
+            raise Conflict(busy, code="busy") from None
+        if start == 0:
+            file.truncate(0)
+        here = file.seek(0, os.SEEK_END)
+        if start != here:
+            raise Conflict(f"{here:,} bytes of this file are here. Go on from there.", code="offset")
+        for chunk in chunks:
+            here += len(chunk)
+            if here > (limit if said is None else said):
+                file.truncate(start)
+                raise TooLarge(f"More than {said or limit:,} bytes came. Send the file as it was announced.")
+            file.write(chunk)
+        file.flush()
+        if said is not None and here < said:
+            return upload
+        _share(place)
+        with place.open("rb") as whole:
+            digest = hashlib.file_digest(whole, "sha256").hexdigest()
+        done = {"size": here, "sha256": digest, "complete": True}
+        if not Upload.objects.filter(pk=upload.pk, complete=False).update(**done):
+            raise NotFound("This upload is not there any more. Begin a new one.")
+    upload.size, upload.sha256, upload.complete = here, digest, True
     return upload
 
 

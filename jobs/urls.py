@@ -4,17 +4,36 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-from jobs.views import curation, files, hosts, job, job_output, jobs, launch, schemas, uploads, vaults
+from jobs.views import (
+    curation,
+    ends,
+    files,
+    hosts,
+    job,
+    job_copies,
+    job_output,
+    jobs,
+    launch,
+    schemas,
+    tasks,
+    templates,
+    uploads,
+    vaults,
+)
 
 app_name = "jobs"
 urlpatterns: list[URLPattern] = [
     *jobs.urls,
     *job.urls,
+    *job_copies.urls,
     *job_output.urls,
+    *tasks.urls,
+    *templates.urls,
     *launch.urls,
     *vaults.urls,
     *files.urls,
     *uploads.urls,
+    *ends.urls,
     *hosts.urls,
     *curation.urls,
     *schemas.urls,

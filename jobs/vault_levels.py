@@ -63,7 +63,7 @@ def level(vault: Vault, folder: str) -> Level:
     key = (vault.pk, _mark(vault), folder)
     found = _memory.get(key)
     if found is None:
-        found = _read(vault, folder)
+        found = read(vault, folder)
         _memory.put(key, found)
     return found
 
@@ -89,7 +89,8 @@ def holds(vault: Vault, path: str) -> bool:
     )
 
 
-def _read(vault: Vault, folder: str) -> Level:
+def read(vault: vault_s3.Place, folder: str) -> Level:
+    """The folder as the service lists it just now."""
     cut = len(vault_s3.prefix_of(vault)) + len(folder)
     folders: set[str] = set()
     entries: list[Entry] = []

@@ -1,6 +1,6 @@
-"""The S3 service behind a vault of type OBJECT: one client a vault, its answers in plain words, what it lists.
+"""The S3 service behind a vault of type OBJECT, or a source or destination in a bucket: its client, answers, listings.
 
-Nothing is taken from this process's own surroundings (keys, profiles, instance roles): a vault's row says all there is.
+Nothing is taken from this process's own surroundings (keys, profiles, instance roles): the place says all there is.
 """
 
 from __future__ import annotations
@@ -10,10 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 from botocore import UNSIGNED
+from botocore.awsrequest import (
+    AWSHTTPConnection,
+    AWSHTTPConnectionPool,
+    AWSHTTPSConnection,
+    AWSHTTPSConnectionPool,
+)
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -25,9 +31,10 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import HTTPError
 
-from jobs.models import Vault
+from jobs.object_words import ObjectWords
 from jobs.safe_paths import DEPTH_MAX, NAME_MAX_BYTES
 from portal.errors import NotFound, PortalError
+from portal.outward import NotPublic, Vetted
 from portal.people.sealing import unseal
 
 if TYPE_CHECKING:
@@ -54,7 +61,7 @@ class ObjectsAway(PortalError):
 
 
 class ObjectsRefused(PortalError):
-    """Raised where the service refuses what the vault's row says: bucket, key, region or rights. An operator can help."""
+    """Raised where the service refuses what the place says: bucket, key, region or rights."""
 
     code = "object_store_refused"
     status = 409
@@ -70,6 +77,29 @@ class Found:
     etag: str
 
 
+class Place(Protocol):
+    """A bucket, how to reach it, and how it is spoken of. `guarded`: a person named the endpoint, so only public ones will do."""
+
+    @property
+    def bucket(self) -> str: ...
+    @property
+    def prefix(self) -> str: ...
+    @property
+    def endpoint(self) -> str: ...
+    @property
+    def region(self) -> str: ...
+    @property
+    def access_key(self) -> str: ...
+    @property
+    def sealed_secret(self) -> str: ...
+    @property
+    def guarded(self) -> bool: ...
+    @property
+    def called(self) -> str: ...
+    @property
+    def words(self) -> ObjectWords: ...
+
+
 @dataclass(frozen=True)
 class Way:
     """How to reach a bucket. Hashable: whoever asks the same way shares a client."""
@@ -78,18 +108,39 @@ class Way:
     region: str
     access_key: str
     sealed_secret: str
+    guarded: bool
     patient: bool
 
 
-def client(vault: Vault, *, patient: bool = False) -> S3Client:
-    """The vault's client, made once and safe to share among threads. `patient`: for a worker, whom nobody waits for."""
-    return _client(Way(vault.endpoint, vault.region, vault.access_key, vault.sealed_secret, patient))
+class _VettedHTTP(Vetted, AWSHTTPConnection):  # type: ignore[misc]
+    """Connects to public addresses only."""
 
 
-@lru_cache(maxsize=64)
-def _client(way: Way) -> S3Client:
+class _VettedHTTPS(Vetted, AWSHTTPSConnection):  # type: ignore[misc]
+    """The same over TLS."""
+
+
+class _VettedPool(AWSHTTPConnectionPool):
+    ConnectionCls = _VettedHTTP
+
+
+class _VettedTLSPool(AWSHTTPSConnectionPool):
+    ConnectionCls = _VettedHTTPS
+
+
+def client(place: Place, *, patient: bool = False) -> S3Client:
+    """The place's client, made once and safe to share among threads. `patient`: for a worker, whom nobody waits for."""
+    way = Way(place.endpoint, place.region, place.access_key, place.sealed_secret, place.guarded, patient)
+    try:
+        return _guarded(way) if place.guarded else _client(way)
+    except (ValueError, BotoCoreError) as error:
+        raise ObjectsRefused(_said(place, "no_endpoint", region=place.region, reason=str(error))) from error
+
+
+def _made(way: Way) -> S3Client:
     more: dict[str, Any] = {"ignore_configured_endpoint_urls": True}
     more |= {} if way.access_key else {"signature_version": UNSIGNED}
+    more |= {"proxies": {}} if way.guarded else {}
     config = Config(
         connect_timeout=5 if way.patient else 3,
         read_timeout=60 if way.patient else 20,
@@ -105,69 +156,72 @@ def _client(way: Way) -> S3Client:
         aws_secret_access_key=unseal(way.sealed_secret) or None,
         region_name=way.region or "us-east-1",
     )
-    try:
-        made: S3Client = session.client("s3", endpoint_url=way.endpoint or None, config=config)
-    except (ValueError, BotoCoreError) as error:
-        raise ObjectsRefused(
-            f"The endpoint {way.endpoint} or the region {way.region} can't be meant: {error}"
-        ) from error
+    made: S3Client = session.client("s3", endpoint_url=way.endpoint or None, config=config)
+    if way.guarded:  # botocore has no other place for it; a test holds this to what it does
+        manager = made._endpoint.http_session._manager  # type: ignore[attr-defined]
+        manager.pool_classes_by_scheme = {"http": _VettedPool, "https": _VettedTLSPool}
     return made
 
 
+_client = lru_cache(maxsize=64)(_made)
+_guarded = lru_cache(maxsize=4)(_made)  # apart, for they come and go with each job and each test of a connection
+
+
 @contextmanager
-def plain_faults(vault: Vault, path: str = "") -> Iterator[None]:
+def plain_faults(place: Place, path: str = "") -> Iterator[None]:
     """Turn what the service or the way to it answers into our errors. `path` is the object that is spoken of."""
-    place = vault.endpoint or "Amazon S3"
     try:
         yield
     except ClientError as error:
-        raise _told(vault, place, path, error) from error
+        raise _told(place, path, error) from error
     except ParamValidationError as error:
-        said = f"The bucket '{vault.bucket}' of the vault '{vault.name}' can't be a bucket's name."
-        raise ObjectsRefused(f"{said} Ask an operator to set the right one.") from error
+        raise ObjectsRefused(_said(place, "bad_bucket")) from error
     except SSLError as error:
-        said = (
-            f"The object storage of the vault '{vault.name}' at {place} shows a certificate that is not trusted here."
-        )
-        raise ObjectsAway(f"{said} Ask an operator.") from error
+        raise ObjectsAway(_said(place, "certificate")) from error
     except (BotoCoreError, HTTPClientError, IncompleteReadError, HTTPError, ConnectionError, TimeoutError) as error:
-        said = f"The object storage of the vault '{vault.name}' at {place} does not answer."
-        raise ObjectsAway(f"{said} Try again later, or ask an operator.") from error
+        refused = getattr(error, "kwargs", {}).get("error")
+        if isinstance(refused, NotPublic):
+            raise refused from error
+        raise ObjectsAway(_said(place, "silent")) from error
 
 
-def _told(vault: Vault, place: str, path: str, error: ClientError) -> PortalError:
+def _said(place: Place, which: str, **more: str) -> str:
+    where = place.endpoint or "Amazon S3"
+    sentence: str = getattr(place.words, which)
+    return sentence.format(where=where, name=place.called, bucket=place.bucket, **more)
+
+
+def _told(place: Place, path: str, error: ClientError) -> PortalError:
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    name = f"the vault '{vault.name}'"
     if code == "NoSuchBucket":
-        return ObjectsRefused(f"There is no bucket '{vault.bucket}' at {place} for {name}. Ask an operator.")
+        return ObjectsRefused(_said(place, "no_bucket"))
     if code in GONE:
-        return NotFound(f"There is no file '{path}' here. It may have been moved or deleted.")
+        return NotFound(_said(place, "gone", path=path))
     if code in WRONG_KEY:
-        return ObjectsRefused(f"{place} does not know the access key of {name}. Ask an operator to set it anew.")
+        return ObjectsRefused(_said(place, "wrong_key"))
     if code in WRONG_REGION:
-        return ObjectsRefused(f"The bucket '{vault.bucket}' of {name} is in another region. Ask an operator to set it.")
+        return ObjectsRefused(_said(place, "wrong_region", region=place.region or "us-east-1"))
     if code in DENIED:
-        said = f"{place} denies this to the key of {name}, in the bucket '{vault.bucket}'."
-        return ObjectsRefused(f"{said} Ask an operator to allow it.")
+        return ObjectsRefused(_said(place, "denied"))
     if code in BUSY or status >= 500:
-        return ObjectsAway(f"The object storage of {name} at {place} is busy or at fault ({code}). Try again later.")
+        return ObjectsAway(_said(place, "busy", code=code))
     if code in {"PreconditionFailed", "412"}:
-        return ObjectsAway(f"'{path}' in {name} was changed while it was read. Try again.")
-    return ObjectsRefused(f"{place} refuses this for {name} ({code or status}). Ask an operator.")
+        return ObjectsAway(_said(place, "changed", path=path))
+    return ObjectsRefused(_said(place, "refused", code=code or str(status)))
 
 
 # Keys
 
 
-def prefix_of(vault: Vault) -> str:
-    """What the keys of all that belongs to the vault begin with: "" or "some/where/"."""
-    bare = vault.prefix.strip("/")
+def prefix_of(place: Place) -> str:
+    """What the keys of all that belongs to the place begin with: "" or "some/where/"."""
+    bare = place.prefix.strip("/")
     return f"{bare}/" if bare else ""
 
 
-def key_of(vault: Vault, path: str) -> str:
-    return prefix_of(vault) + path
+def key_of(place: Place, path: str) -> str:
+    return prefix_of(place) + path
 
 
 def key_fault(key: str) -> str:
@@ -189,37 +243,37 @@ def key_fault(key: str) -> str:
 # Reading
 
 
-def pages(vault: Vault, below: str = "", *, delimiter: str = "", patient: bool = False, most: int = 0) -> Iterator[Any]:
+def pages(place: Place, below: str = "", *, delimiter: str = "", patient: bool = False, most: int = 0) -> Iterator[Any]:
     """What the service lists below a key, a thousand at a time; `most` stops it earlier."""
-    asked: dict[str, Any] = {"Bucket": vault.bucket, "Prefix": key_of(vault, below)}
+    asked: dict[str, Any] = {"Bucket": place.bucket, "Prefix": key_of(place, below)}
     asked |= {"Delimiter": delimiter} if delimiter else {}
     asked |= {"PaginationConfig": {"MaxItems": most, "PageSize": most}} if most else {}
-    found = iter(client(vault, patient=patient).get_paginator("list_objects_v2").paginate(**asked))
+    found = iter(client(place, patient=patient).get_paginator("list_objects_v2").paginate(**asked))
     while True:
-        with plain_faults(vault, below):
+        with plain_faults(place, below):
             page = next(found, None)
         if page is None:
             return
         yield page
 
 
-def found_in(page: Any, vault: Vault) -> Iterator[Found]:
-    cut = len(prefix_of(vault))
+def found_in(page: Any, place: Place) -> Iterator[Found]:
+    cut = len(prefix_of(place))
     for one in page.get("Contents", ()):
         yield Found(one["Key"][cut:], one["Size"], one["LastModified"], one.get("ETag", "").strip('"'))
 
 
-def objects(vault: Vault, below: str = "", *, patient: bool = False) -> Iterator[Found]:
+def objects(place: Place, below: str = "", *, patient: bool = False) -> Iterator[Found]:
     """Every object below a key, in the order of keys; the object that is only the prefix itself is left out."""
-    for page in pages(vault, below, patient=patient):
-        yield from (found for found in found_in(page, vault) if found.key)
+    for page in pages(place, below, patient=patient):
+        yield from (found for found in found_in(page, place) if found.key)
 
 
-def head(vault: Vault, path: str) -> Found | None:
+def head(place: Place, path: str, *, patient: bool = False) -> Found | None:
     """The object of exactly this path, or None."""
     try:
-        with plain_faults(vault, path):
-            seen = client(vault).head_object(Bucket=vault.bucket, Key=key_of(vault, path))
+        with plain_faults(place, path):
+            seen = client(place, patient=patient).head_object(Bucket=place.bucket, Key=key_of(place, path))
     except NotFound:
         return None
     return Found(path, seen["ContentLength"], seen["LastModified"], seen.get("ETag", "").strip('"'))

@@ -1,4 +1,4 @@
-"""Bytes to and from the bucket of a vault, in streams: nothing large is ever whole in memory."""
+"""Bytes to and from a bucket, in streams: nothing large is ever whole in memory."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from jobs.models import Vault
-from jobs.vault_s3 import Found, ObjectsAway, ObjectsRefused, client, key_of, plain_faults
+from jobs.vault_s3 import Found, ObjectsAway, ObjectsRefused, Place, client, key_of, plain_faults
 from portal.errors import PortalError
 
 PART_BYTES = 8 * 2**20
@@ -21,8 +20,8 @@ REMOVED_A_REQUEST = 1000
 class Reader(io.RawIOBase):
     """An object as an open file: asked for when it is read, from where it is read, and taken up again if it breaks off."""
 
-    def __init__(self, vault: Vault, found: Found, *, patient: bool = False) -> None:
-        self._vault, self._found, self._patient = vault, found, patient
+    def __init__(self, place: Place, found: Found, *, patient: bool = False) -> None:
+        self._place, self._found, self._patient = place, found, patient
         self._at = 0
         self._body: Any = None
 
@@ -48,7 +47,7 @@ class Reader(io.RawIOBase):
             return 0
         for left in reversed(range(READS)):
             try:
-                with plain_faults(self._vault, self._found.key):
+                with plain_faults(self._place, self._found.key):
                     data: bytes = self._open().read(len(buffer))
             except ObjectsAway:
                 self._drop()
@@ -62,11 +61,11 @@ class Reader(io.RawIOBase):
 
     def _open(self) -> Any:
         if self._body is None:
-            ours = client(self._vault, patient=self._patient)
+            ours = client(self._place, patient=self._patient)
             asked: dict[str, Any] = {"IfMatch": f'"{self._found.etag}"'} if self._found.etag else {}
             if self._at:
                 asked["Range"] = f"bytes={self._at}-"
-            answer = ours.get_object(Bucket=self._vault.bucket, Key=key_of(self._vault, self._found.key), **asked)
+            answer = ours.get_object(Bucket=self._place.bucket, Key=key_of(self._place, self._found.key), **asked)
             self._body = answer["Body"]
         return self._body
 
@@ -87,10 +86,10 @@ class Writer:
     At most two parts are in memory. A small object goes in one request, at `finish`.
     """
 
-    def __init__(self, vault: Vault, path: str, *, patient: bool = False) -> None:
-        self._vault, self._path = vault, path
-        self._client = client(vault, patient=patient)
-        self._where: dict[str, Any] = {"Bucket": vault.bucket, "Key": key_of(vault, path)}
+    def __init__(self, place: Place, path: str, *, patient: bool = False) -> None:
+        self._place, self._path = place, path
+        self._client = client(place, patient=patient)
+        self._where: dict[str, Any] = {"Bucket": place.bucket, "Key": key_of(place, path)}
         self._upload = ""
         self._parts: list[Any] = []
         self._rest = bytearray()
@@ -109,7 +108,7 @@ class Writer:
     def _send_part(self, length: int) -> None:
         body = bytes(self._rest[:length])
         del self._rest[:length]
-        with plain_faults(self._vault, self._path):
+        with plain_faults(self._place, self._path):
             if not self._upload:
                 self._upload = self._client.create_multipart_upload(**self._where)["UploadId"]
             number = len(self._parts) + 1
@@ -119,12 +118,12 @@ class Writer:
     def finish(self) -> str:
         """The object is there, whole, in place of what was. Its ETag."""
         if not self._upload:
-            with plain_faults(self._vault, self._path):
+            with plain_faults(self._place, self._path):
                 put = self._client.put_object(**self._where, Body=bytes(self._rest))
                 return put["ETag"].strip('"')
         if self._rest:
             self._send_part(len(self._rest))
-        with plain_faults(self._vault, self._path):
+        with plain_faults(self._place, self._path):
             done = self._client.complete_multipart_upload(
                 **self._where, UploadId=self._upload, MultipartUpload={"Parts": self._parts}
             )
@@ -134,34 +133,34 @@ class Writer:
     def abort(self) -> None:
         """Leave nothing of it. What a service keeps of a broken upload costs money until its own rules remove it."""
         if self._upload:
-            with suppress(PortalError), plain_faults(self._vault, self._path):
+            with suppress(PortalError), plain_faults(self._place, self._path):
                 self._client.abort_multipart_upload(**self._where, UploadId=self._upload)
 
 
-def copy(vault: Vault, found: Found, to: str) -> None:
+def copy(place: Place, found: Found, to: str) -> None:
     """Copy an object within its bucket, whatever its size."""
-    ours = client(vault, patient=True)
-    source: Any = {"Bucket": vault.bucket, "Key": key_of(vault, found.key)}
-    with plain_faults(vault, found.key):
+    ours = client(place, patient=True)
+    source: Any = {"Bucket": place.bucket, "Key": key_of(place, found.key)}
+    with plain_faults(place, found.key):
         if found.size <= COPY_MAX_BYTES:
-            ours.copy_object(Bucket=vault.bucket, Key=key_of(vault, to), CopySource=source)
+            ours.copy_object(Bucket=place.bucket, Key=key_of(place, to), CopySource=source)
         else:
             from boto3.s3.transfer import TransferConfig
 
-            ours.copy(source, vault.bucket, key_of(vault, to), Config=TransferConfig(use_threads=False))
+            ours.copy(source, place.bucket, key_of(place, to), Config=TransferConfig(use_threads=False))
 
 
-def remove(vault: Vault, keys: Iterable[str]) -> int:
+def remove(place: Place, keys: Iterable[str]) -> int:
     """Remove objects, a thousand a request. Raises ObjectsRefused where the service keeps some."""
-    gone, ours = 0, client(vault, patient=True)
+    gone, ours = 0, client(place, patient=True)
     batch: list[str] = []
 
     def flush() -> int:
-        named: Any = {"Objects": [{"Key": key_of(vault, key)} for key in batch], "Quiet": True}
-        with plain_faults(vault):
-            answer = ours.delete_objects(Bucket=vault.bucket, Delete=named)
+        named: Any = {"Objects": [{"Key": key_of(place, key)} for key in batch], "Quiet": True}
+        with plain_faults(place):
+            answer = ours.delete_objects(Bucket=place.bucket, Delete=named)
         if kept := answer.get("Errors"):
-            said = f"The object storage of the vault '{vault.name}' kept {len(kept)} of the files"
+            said = f"The object storage of {place.called} kept {len(kept)} of the files"
             raise ObjectsRefused(
                 f"{said} ({kept[0].get('Code', 'no reason given')}). Ask an operator to allow deleting."
             )

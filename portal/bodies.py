@@ -21,7 +21,9 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # Where files arrive. Elsewhere a form or a definition is enough; room is left for a view to refuse in its own words.
-FILES = re.compile(r"/(files/[^/]+/upload/|uploads/|apps/[^/]+/launch/|api/v1/uploads|api/v1/vaults/[^/]+/files/.+)")
+FILES = re.compile(
+    r"/(files/[^/]+/upload/|uploads/|uploads/to/[^/]+|apps/[^/]+/launch/|api/v1/uploads|api/v1/vaults/[^/]+/files/.+)"
+)
 BUNDLES = re.compile(r"/(curate/import/bundle/(check/)?|api/v1/bundles)")
 TIMES_THE_BODY_LIMIT = 16
 PIECE_BYTES = 2**20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -76,6 +77,21 @@ def integers(name: str, *, minimum: int = 1, maximum: int = 2**31 - 1) -> tuple[
             f"{name} is {' '.join(found)!r}. Allowed: whole numbers from {minimum} to {maximum}."
         )
     return tuple(map(int, found))
+
+
+def hosts(name: str) -> tuple[str, ...]:
+    """Hosts divided by commas or blanks: names, .names for all that lie below one, addresses and networks."""
+    found = words(name)
+    for word in found:
+        try:
+            ipaddress.ip_network(word, strict=False)
+        except ValueError:
+            if not re.fullmatch(r"\.?[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?", word) or re.fullmatch(
+                r"[\d.]+", word
+            ):
+                allowed = "Allowed: names like minio.example.org, .example.org, addresses and networks like 10.0.0.0/8"
+                raise ImproperlyConfigured(f"{name} has {word!r}. {allowed}.") from None
+    return found
 
 
 def subnet(name: str, default: str) -> str:

@@ -28,6 +28,8 @@ OPEN_VIEWS = frozenset(
         "account_inactive",
         "health-live",
         "health-ready",
+        "upload-address",  # signed, for one file
+        "result-link",  # signed, for one file
     }
 )
 

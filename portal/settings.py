@@ -211,6 +211,9 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000  # definitions that are imported together
 UPLOAD_LIMIT_MIB = env.integer("UPLOAD_LIMIT_MIB", 10_240, minimum=1)
 UPLOAD_KEEP_HOURS = env.integer("UPLOAD_KEEP_HOURS", 48, minimum=1)
+BUCKET_KEEP_HOURS = env.integer("BUCKET_KEEP_HOURS", 48, minimum=1)
+RESULT_LINK_HOURS = env.integer("RESULT_LINK_HOURS", 24, minimum=1)
+OUTWARD_ALLOWED = env.hosts("OUTWARD_ALLOWED")
 
 # Vaults
 VAULT_ROOT = Path(env.text("VAULT_ROOT", str(STATE_DIR / "vaults"))).absolute()

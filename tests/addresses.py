@@ -151,6 +151,18 @@ def _running(world: World) -> dict[str, Any]:
     return {"number": world.running.number}
 
 
+def _staged(world: World) -> dict[str, Any]:
+    return {"number": world.staged.number}
+
+
+def _template(world: World) -> dict[str, Any]:
+    return {"slug": world.template.slug}
+
+
+def _team_template(world: World) -> dict[str, Any]:
+    return {"slug": world.team_template.slug}
+
+
 def _run(arguments: Arguments) -> Arguments:
     """The one task of a job without stages."""
     return lambda world: {**arguments(world), "stage": "run", "index": 0}
@@ -223,6 +235,20 @@ EXPECTED: dict[str, list[Rule]] = {
     "api:task-log": get(RUNNER, _run(_job)) + get(WATCHERS, _run(_shared)),
     "api:task-results": get(RUNNER, _run(_job)) + get(WATCHERS, _run(_shared)),
     "api:task-result": get(RUNNER, _run(_result)) + get(WATCHERS, _run(_shared_result)),
+    "api:job-duplicate": post(RUNNER, _job) + post(WATCHERS, _shared),  # 409: they have no stages
+    "api:drafts": both(SIGNED_IN),
+    "api:draft": [Rule(dict.fromkeys(("GET", "PATCH", "DELETE"), RUNNER), _staged)],
+    "api:draft-check": post(RUNNER, _staged),
+    "api:draft-run": post(RUNNER, _staged),
+    "api:templates": both(SIGNED_IN),
+    "api:template": [
+        Rule(dict.fromkeys(("GET", "PATCH", "DELETE"), OWNER), _template),
+        Rule(
+            {"GET": MATES, "PATCH": OWNER, "DELETE": OWNER},
+            _team_template,
+            looking=TEAMMATE,
+        ),
+    ],
     "api:machines": get(SIGNED_IN),
     "api:hosts": get(OPERATORS, closed=403),
     "api:queue": get(SIGNED_IN),
@@ -301,6 +327,24 @@ EXPECTED: dict[str, list[Rule]] = {
     "jobs:job-resume": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
     "jobs:job-rerun": post(OWNER, _job) + post(MATES, _shared),  # an operator does not see the team's app
     "jobs:job-share": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
+    "jobs:job-retry": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
+    "jobs:job-duplicate": post(RUNNER, _job) + post(WATCHERS, _shared),  # 409: they have no stages
+    "jobs:job-delete": post(RUNNER, _staged) + post(RUNNER, _shared, looking=TEAMMATE),
+    "jobs:job-tasks": get(RUNNER, _job) + get(WATCHERS, _shared),
+    "jobs:job-task-rows": get(RUNNER, _job) + get(WATCHERS, _shared),
+    "jobs:job-task": get(RUNNER, _run(_job)) + get(WATCHERS, _run(_shared)),
+    "jobs:task-log-text": get(RUNNER, _run(_job)) + get(WATCHERS, _run(_shared)),
+    "jobs:task-file": get(RUNNER, _run(_result)) + get(WATCHERS, _run(_shared_result)),
+    "jobs:task-file-image": get(RUNNER, _run(_image)) + get(WATCHERS, _run(_shared_image)),
+    "jobs:task-file-view": get(RUNNER, _run(_result)) + get(WATCHERS, _run(_shared_result)),
+    "jobs:templates": get(SIGNED_IN),
+    "jobs:template-new": both(SIGNED_IN),
+    "jobs:template-json": get(SIGNED_IN),
+    "jobs:template-part": post(SIGNED_IN),
+    "jobs:template": get(OWNER, _template) + get(MATES, _team_template),
+    "jobs:template-edit": both(OWNER, _template) + both(OWNER, _team_template, looking=TEAMMATE),
+    "jobs:template-launch": get(OWNER, _template) + get(MATES, _team_template),
+    "jobs:template-delete": post(OWNER, _template) + post(OWNER, _team_template, looking=TEAMMATE),
     "jobs:job-log-text": get(RUNNER, _job) + get(WATCHERS, _shared),
     "jobs:job-usage": get(RUNNER, _job) + get(WATCHERS, _shared),
     "jobs:job-results-zip": get(RUNNER, _job) + get(WATCHERS, _shared),

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps_catalog.models import App, ImageImport, ImportRun, Version
 from jobs import mounts
-from jobs.models import Attempt, Host, Job, MachineType, OwnerLoad, Result, Task, Upload, Vault
+from jobs.models import Attempt, Host, Job, JobTemplate, MachineType, OwnerLoad, Result, Task, Upload, Vault
 from jobs.states import ATTEMPT_OPEN, JOB_TERMINAL, TASK_TERMINAL, AttemptState, JobState, TaskState
 from portal.people import secrets
 from portal.people.models import Membership, Secret, Team, User
@@ -158,6 +158,11 @@ def make_job(owner: User, *, state: JobState = JobState.QUEUED, **over: Any) -> 
     load.save()
     make_task(job)
     return job
+
+
+def make_template(owner: User, **over: Any) -> JobTemplate:
+    fields: dict[str, Any] = {"slug": f"template-{next(_numbers)}", "app": "some-app"}
+    return JobTemplate.objects.create(owner=owner, **fields | over)
 
 
 def make_task(job: Job, **over: Any) -> Task:

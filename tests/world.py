@@ -10,7 +10,8 @@ from django.test import Client
 
 from apps_catalog.models import App, Version
 from jobs import vault_roots
-from jobs.models import Host, Job, Upload, UsageSeries, Vault
+from jobs.models import Host, Job, JobTemplate, Upload, UsageSeries, Vault
+from jobs.services import fan_out
 from jobs.states import JobState
 from portal.people.models import ApiToken, Secret, User
 from tests.factories import (
@@ -22,6 +23,7 @@ from tests.factories import (
     make_result,
     make_secret,
     make_team,
+    make_template,
     make_upload,
     make_vault,
     make_version,
@@ -51,6 +53,9 @@ class World:
     upload: Upload
     token: ApiToken
     host: Host
+    staged: Job  # the owner's draft of a job in stages
+    template: JobTemplate  # the owner's alone
+    team_template: JobTemplate
     secret: Secret  # the owner's alone
     team_secret: Secret
     bundle: Version  # of an app for the team only
@@ -106,6 +111,9 @@ def build() -> World:
     token, _ = ApiToken.issue(owner, name="theirs", scopes=["read"])
     running = make_job(owner, version=version, state=JobState.RUNNING)
     UsageSeries.objects.create(attempt=running.tasks.get().attempts.get(), points=[[0.0, 1.0, 1024, 1]])
+    bundle_app = make_app(slug="matrix-bundle", kind=App.Kind.BYTENITE, visibility="teams", created_by=owner)
+    bundle_app.teams.add(crew)
+    bundle = make_bundle(name="matrix-bundle", app=bundle_app)
     world = World(
         people=people,
         app=app,
@@ -119,6 +127,9 @@ def build() -> World:
         upload=make_upload(owner),
         token=token,
         host=host,
+        staged=fan_out.draft(owner=owner, asked=fan_out.FanOut(app=bundle)),
+        template=make_template(owner, app="matrix-bundle"),
+        team_template=make_template(owner, app="matrix-bundle", team=crew),
         secret=make_secret(owner),
         team_secret=make_secret(crew),
         bundle=make_bundle(app=bundles, name="matrix-bundle"),

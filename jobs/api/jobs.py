@@ -12,12 +12,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps_catalog.api import find_app
+from apps_catalog.launch.spec import Fault
 from apps_catalog.models import App, Version
 from jobs import services
+from jobs.api import fan_out_bodies as bodies
 from jobs.api import submissions
 from jobs.models import Job, JobStage
 from jobs.placement import why_waiting
 from jobs.serializers import JobNew, JobQuery, JobRead, PlanRead, SubmissionNew, Verdict
+from jobs.services.fan_out import tags
 from jobs.states import JobState
 from portal.api.pages import Keyset, listed, query
 from portal.api.views import PortalView, person
@@ -52,16 +55,36 @@ def represent(job: Job) -> dict[str, Any]:
     return found
 
 
+def find_bundle(user: User, slug: str) -> App | None:
+    """The bundle of an app of this name, if there is one that this person may use."""
+    return tags.usable_bundles(user, "app").filter(slug=slug).first()
+
+
 class Validate(PortalView):
     @extend_schema(
         tags=["apps"],
         summary="Judge a submission",
-        description="Faults, or the resolved plan with an estimate. Nothing is written. `app` may be left out.",
-        request=SubmissionNew(partial=True),
-        responses=Verdict,
+        description="Faults, or the resolved plan with an estimate; of a bundle, a plan a stage. Nothing is written. "
+        "`app` may be left out.",
+        request=PolymorphicProxySerializer(
+            "SubmissionOrStages",
+            serializers=[SubmissionNew(partial=True), bodies.StagedJobNew(partial=True)],
+            resource_type_field_name=None,
+        ),
+        responses=PolymorphicProxySerializer(
+            "VerdictOrStages", serializers=[Verdict, bodies.StagedVerdict], resource_type_field_name=None
+        ),
     )
     def post(self, request: Request, slug: str) -> Response:
-        find_app(person(request), slug)
+        user = person(request)
+        if (app := find_bundle(user, slug)) is not None:
+            body = {"app": app.slug, **self.body(request)}
+            if str(body["app"]).partition("@")[0] != slug:
+                said = f"names another app; this address judges jobs of {slug}"
+                raise Invalid(said, faults=[Fault("/app", "app", said)])
+            asked_for = bodies.read_draft(body, user, bodies.StagedJobNew)
+            return Response(bodies.verdict_on(services.fan_out.judge(asked_for.fan_out, owner=user)))
+        find_app(user, slug)
         asked = SubmissionNew(data={**self.body(request), "app": slug})
         asked.is_valid(raise_exception=True)
         known = submissions.read(asked.validated_data, person(request))
@@ -88,7 +111,8 @@ class Jobs(PortalView):
         tags=["jobs"],
         summary="Create a job",
         description="With an Idempotency-Key, the same body gives the first job again (200), and another body is a 422 "
-        "with the code `idempotency_mismatch`. With `dry_run` nothing is written: 200 with the plan.",
+        "with the code `idempotency_mismatch`. With `dry_run` nothing is written: 200 with the plan. A body that names a "
+        "template, or a bundle as its app, makes a job in stages.",
         parameters=[
             OpenApiParameter(
                 "Idempotency-Key", str, OpenApiParameter.HEADER, description="Up to 200 visible characters."
@@ -102,23 +126,31 @@ class Jobs(PortalView):
             ),
             OpenApiParameter("Location", OpenApiTypes.URI_REF, OpenApiParameter.HEADER, response=[201]),
         ],
-        request=JobNew,
+        request=PolymorphicProxySerializer(
+            "NewJob", serializers=[JobNew, bodies.StagedJobNew], resource_type_field_name=None
+        ),
         responses={
             200: OpenApiResponse(
-                PolymorphicProxySerializer("JobOrPlan", serializers=[JobRead, PlanRead], resource_type_field_name=None),
+                PolymorphicProxySerializer(
+                    "JobOrPlan",
+                    serializers=[JobRead, PlanRead, bodies.StagedVerdict],
+                    resource_type_field_name=None,
+                ),
                 description="The first job again, or the plan of a dry run.",
             ),
             201: JobRead,
         },
     )
     def post(self, request: Request) -> Response:
+        if bodies.asks_for_stages(self.body(request), person(request)):
+            return self._in_stages(request)
         asked = JobNew(data=self.body(request))
         asked.is_valid(raise_exception=True)
         wanted = asked.validated_data
         known = submissions.read(wanted, person(request))
         if wanted["dry_run"]:
             return Response(_rehearsed(person(request), known))
-        key = _key(request)
+        key = key_of(request)
         done = services.submit(
             owner=person(request),
             version=known.version,
@@ -131,9 +163,31 @@ class Jobs(PortalView):
             body_digest=submissions.digest_of(request.data) if key else "",
             via="api",
         )
-        headers = {"Idempotent-Replay": "true"} if done.replayed else {"Location": f"/api/v1/jobs/{done.job.number}"}
-        job = find_job(person(request), done.job.number) if done.replayed else done.job
-        return Response(dict(JobRead(job).data), status=200 if done.replayed else 201, headers=headers)
+        return _submitted(person(request), done)
+
+    def _in_stages(self, request: Request) -> Response:
+        user = person(request)
+        asked = bodies.read_draft(self.body(request), user, bodies.StagedJobNew)
+        if asked.body["dry_run"]:
+            return Response(bodies.judge_or_refuse(asked.fan_out, user))
+        key = key_of(request)
+        done = services.fan_out.submit(
+            owner=user,
+            asked=asked.fan_out,
+            team=asked.team,
+            priority=asked.body["priority"],
+            notify=asked.body["notify"],
+            key=key,
+            body_digest=submissions.digest_of(request.data) if key else "",
+            via="api",
+        )
+        return _submitted(user, done)
+
+
+def _submitted(user: User, done: services.Submitted) -> Response:
+    headers = {"Idempotent-Replay": "true"} if done.replayed else {"Location": f"/api/v1/jobs/{done.job.number}"}
+    job = find_job(user, done.job.number) if done.replayed or done.job.in_stages else done.job
+    return Response(dict(JobRead(job).data), status=200 if done.replayed else 201, headers=headers)
 
 
 def _filtered(user: User, asked: dict[str, Any]) -> QuerySet[Job]:
@@ -167,7 +221,7 @@ def _rehearsed(user: User, known: submissions.Asked) -> dict[str, Any]:
     return submissions.planned(preview)
 
 
-def _key(request: Request) -> str:
+def key_of(request: Request) -> str:
     key = request.headers.get("Idempotency-Key", "")
     if key and not KEY.fullmatch(key):
         raise Invalid("An Idempotency-Key has 1 to 200 visible ASCII characters, e.g. a UUID.", code="bad_key")
@@ -247,6 +301,6 @@ class JobRetry(PortalView):
     )
     def post(self, request: Request, number: int) -> Response:
         user = person(request)
-        made = services.fan_out.retry_failed(job=find_job(user, number), actor=user, key=_key(request), via="api")
+        made = services.fan_out.retry_failed(job=find_job(user, number), actor=user, key=key_of(request), via="api")
         headers = {"Location": f"/api/v1/jobs/{made.number}"}
         return Response(represent(find_job(user, made.number)), status=201, headers=headers)

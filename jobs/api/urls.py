@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from jobs.api import files, jobs, machines, output, tasks
+from jobs.api import drafts, ends, files, jobs, machines, output, tasks, templates
 
 urlpatterns = [
     path("apps/<slug:slug>/validate", jobs.Validate.as_view(), name="validate"),
@@ -18,6 +18,7 @@ urlpatterns = [
     path("jobs/<int:number>/results", output.JobResults.as_view(), name="job-results"),
     path("jobs/<int:number>/results/<path:path>", output.JobResult.as_view(), name="job-result"),
     path("jobs/<int:number>/retry", jobs.JobRetry.as_view(), name="job-retry"),
+    path("jobs/<int:number>/duplicate", drafts.JobDuplicate.as_view(), name="job-duplicate"),
     path("jobs/<int:number>/tasks", tasks.JobTasks.as_view(), name="job-tasks"),
     path("jobs/<int:number>/tasks/<str:stage>/<int:index>", tasks.JobTask.as_view(), name="job-task"),
     path("jobs/<int:number>/tasks/<str:stage>/<int:index>/log", tasks.TaskLog.as_view(), name="task-log"),
@@ -27,6 +28,12 @@ urlpatterns = [
         tasks.TaskResult.as_view(),
         name="task-result",
     ),
+    path("drafts", drafts.Drafts.as_view(), name="drafts"),
+    path("drafts/<int:number>", drafts.DraftView.as_view(), name="draft"),
+    path("drafts/<int:number>/check", drafts.DraftCheck.as_view(), name="draft-check"),
+    path("drafts/<int:number>/run", drafts.DraftRun.as_view(), name="draft-run"),
+    path("templates", templates.Templates.as_view(), name="templates"),
+    path("templates/<str:slug>", templates.TemplateView.as_view(), name="template"),
     path("machines", machines.Machines.as_view(), name="machines"),
     path("hosts", machines.Hosts.as_view(), name="hosts"),
     path("queue", machines.Queue.as_view(), name="queue"),
@@ -34,6 +41,9 @@ urlpatterns = [
     path("vaults/<str:name>/default", files.VaultDefault.as_view(), name="vault-default"),
     path("vaults/<str:name>/files", files.VaultFolder.as_view(), name="vault-folder"),
     path("vaults/<str:name>/files/<path:path>", files.VaultFiles.as_view(), name="vault-files"),
+    path("sources/test", ends.EndTest.as_view(), name="sources-test"),
+    path("sources/list", ends.EndList.as_view(), name="sources-list"),
+    path("uploads/addresses", ends.UploadAddresses.as_view(), name="upload-addresses"),
     path("uploads", files.Uploads.as_view(), name="uploads"),
     path("uploads/<uuid:pk>", files.UploadView.as_view(), name="upload"),
 ]

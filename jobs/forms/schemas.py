@@ -39,10 +39,10 @@ class Filled:
         return found if isinstance(found, dict) else {}
 
 
-def schema_form(command: Command) -> SchemaForm | None:
-    """The form of a command, or None where it has parameters as AppDefs have them."""
+def schema_form(command: Command, root: str = "") -> SchemaForm | None:
+    """The form of a command, or None where it has no schema of its author's. `root`: its address among several on a page."""
     schema = kept_schema(command.schema) if command.schema is not None else None
-    return form_of(schema, judge) if schema is not None else None
+    return form_of(schema, judge, root) if schema is not None else None
 
 
 def act_of(posted: QueryDict) -> str:
@@ -103,7 +103,7 @@ def places_of(whole: Drawn, faults: Iterable[Fault], addresses: Mapping[str, str
         near = pointer
         while near and near not in labels:
             near = near.rpartition("/")[0]
-        id_, label = labels.get(near, ("f", ""))
+        id_, label = labels.get(near, (whole.id, ""))
         address = addresses.get(near, id_.removeprefix("f"))
         label = label or pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
         yield f"f{address}", label, f"s:{address}"

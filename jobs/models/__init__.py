@@ -5,11 +5,12 @@ from __future__ import annotations
 from jobs.models.fanning import JobStage, JobTemplate
 from jobs.models.hosts import Chore, Host, Installation, MachineType
 from jobs.models.jobs import Attempt, IdempotencyKey, Job, JobEvent, OwnerLoad, Task
-from jobs.models.output import LogChunk, Result, UsageSeries
+from jobs.models.output import BucketFile, LogChunk, Result, UsageSeries
 from jobs.models.storage import DefaultVault, Upload, Vault
 
 __all__ = [
     "Attempt",
+    "BucketFile",
     "Chore",
     "DefaultVault",
     "Host",

@@ -10,6 +10,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
+from apps_catalog.launch.bytenite import PASSTHROUGH
 from jobs.models.jobs import Moving, choices
 from jobs.states import Stage, StageState
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 TEMPLATE_ID = RegexValidator(
     r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z", "Use letters, digits, dash and underscore, at most 64."
 )
-PASSTHROUGH = "passthrough"
 
 
 class JobTemplateQuerySet(models.QuerySet["JobTemplate"]):
@@ -81,6 +81,8 @@ class JobStage(Moving):
     failed = models.PositiveIntegerField(default=0)
     cancelled = models.PositiveIntegerField(default=0)
     price_per_hour = models.DecimalField(max_digits=10, decimal_places=4, default=0)  # when the job was submitted
+    # How far its files are on their way in or out: {doing: fetch | deliver, bytes, bytes_total, files, files_total}, or {}.
+    progress = models.JSONField(default=dict, blank=True)
     busy_s = models.FloatField(default=0)  # what all its attempts that have ended took together
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)

@@ -58,3 +58,22 @@ class Result(models.Model):
 
     def __str__(self) -> str:
         return self.path
+
+
+class BucketFile(models.Model):
+    """A result that went to the destination `bucket`: kept apart from the job's own, until its time is over."""
+
+    id: int
+    job = models.ForeignKey("Job", on_delete=models.CASCADE, related_name="bucket_files")
+    name = models.CharField(max_length=1024)
+    size = models.BigIntegerField()
+    stored = models.CharField(max_length=300)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["job", "name"], name="one_bucket_file_a_name")]
+        indexes: ClassVar = [models.Index(fields=["expires_at"], name="bucket_file_expiry")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -11,6 +11,8 @@ from django.db import models
 from django.db.models.functions import Now
 from django.urls import reverse
 
+from jobs.object_words import OF_A_VAULT, ObjectWords
+
 if TYPE_CHECKING:
     from portal.people.models import User
 
@@ -94,6 +96,14 @@ class Vault(models.Model):
         """Whether one job has it at a time, as a disk that is attached to one machine."""
         return self.type in (self.Type.BLOCK, self.Type.BLOCK_ARRAY)
 
+    # How jobs.vault_s3 reaches its bucket, and speaks of it.
+    guarded: ClassVar[bool] = False  # an operator named the endpoint
+    words: ClassVar[ObjectWords] = OF_A_VAULT
+
+    @property
+    def called(self) -> str:
+        return f"the vault '{self.name}'"
+
 
 class DefaultVault(models.Model):
     """The vault that a person's launches take where nobody says which."""
@@ -115,7 +125,7 @@ class UploadQuerySet(models.QuerySet["Upload"]):
 
 
 class Upload(models.Model):
-    """A file sent for an UPLOAD parameter. It expires unless a job uses it."""
+    """A file sent for an UPLOAD parameter or as a source. It expires unless a job uses it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")
@@ -123,6 +133,7 @@ class Upload(models.Model):
     size = models.BigIntegerField(default=0)
     sha256 = models.CharField(max_length=64, blank=True)
     stored = models.CharField(max_length=300, blank=True)
+    awaited_bytes = models.BigIntegerField(null=True, blank=True)  # of one that comes in pieces, where that was said
     complete = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()

@@ -144,12 +144,19 @@ def pick(request: HttpRequest, vault: str) -> HttpResponse:
         offset=offset,
         limit=PICKED,
     )
+    return picker(request, here.name, listing, offset, patterns)
+
+
+def picker(
+    request: HttpRequest, name: str, listing: Listing, offset: int, patterns: Sequence[str] = ()
+) -> HttpResponse:
+    """A page of a folder as picker.js shows it, of a vault or of whatever else has folders."""
     end = offset + len(listing.entries)
     names = listing.path.split("/") if listing.path else []
     shown = {
-        "vault": here,
+        "name": name,
         "listing": listing,
-        "rows": _rows(here, listing),
+        "rows": [(entry, below(listing.path, entry.name)) for entry in listing.entries],
         "crumbs": [(name, "/".join(names[: number + 1])) for number, name in enumerate(names)],
         "above": "/".join(names[:-1]),
         "offset": offset,

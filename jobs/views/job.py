@@ -7,14 +7,15 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from jobs import plan_words, services
-from jobs.models import Attempt, Job, Result
+from jobs.models import Attempt, Job
 from jobs.results import name_field, renamed, results_of
 from jobs.states import JobState
+from jobs.views import job_stages
 from jobs.views.job_words import command_of, cost, given, offers_link, sentence, steps
 from portal.errors import NotFound
 from portal.people import signed_in
@@ -37,6 +38,9 @@ def find_job(request: HttpRequest, number: int) -> Job:
 
 
 def attempts_of(job: Job) -> list[Attempt]:
+    """All attempts at a job's one task. Of a job in stages, which may have tens of thousands, none: see its tasks."""
+    if job.in_stages:
+        return []
     rows = Attempt.objects.filter(task__job=job).select_related("host").order_by("task__index", "number")
     return list(rows)
 
@@ -52,14 +56,15 @@ def chosen_attempt(request: HttpRequest, attempts: list[Attempt]) -> Attempt | N
     return attempts[-1] if attempts else None
 
 
-def _shown(request: HttpRequest, number: int, tab: str) -> dict[str, Any]:
+def shown_head(request: HttpRequest, number: int, tab: str) -> dict[str, Any]:
     """What the head of every tab needs."""
     user = signed_in(request)
     job = find_job(request, number)
     attempts = attempts_of(job)
     newest = attempts[-1] if attempts else None
     changes = services.may_change(job, user)
-    return {
+    results = results_of(job)
+    shown = {
         "job": job,
         "app": job.version.app,
         "tab": tab,
@@ -73,14 +78,19 @@ def _shown(request: HttpRequest, number: int, tab: str) -> dict[str, Any]:
         "may_pause": changes and job.state == JobState.RUNNING and not job.cancel_requested_at,
         "may_share": changes,
         "teams": list(user.teams.all()) if changes else [],
-        "result_count": Result.objects.filter(job=job).count() if job.terminal else 0,
+        "result_count": results.count() if job.terminal else 0,
+        "log_text": reverse("jobs:job-log-text", args=[job.number]),
+        "log_stream": f"/streams/jobs/{job.number}/log",
     }
+    return shown | job_stages.head(job, user) if job.in_stages else shown
 
 
 @require_safe
 def overview(request: HttpRequest, number: int) -> HttpResponse:
-    shown = _shown(request, number, "overview")
+    shown = shown_head(request, number, "overview")
     job = shown["job"]
+    if job.in_stages:
+        return job_stages.overview(request, shown)
     plan = plan_words.plan_of(job.plan)
     words = plan_words.words(plan) if plan else []
     command = command_of(job)
@@ -100,14 +110,16 @@ def overview(request: HttpRequest, number: int) -> HttpResponse:
 
 @require_safe
 def log(request: HttpRequest, number: int) -> HttpResponse:
-    shown = _shown(request, number, "log")
+    shown = shown_head(request, number, "log")
+    if shown["job"].in_stages:
+        return job_stages.log(request, shown)
     shown["attempt"] = chosen_attempt(request, shown["attempts"])
     return render(request, "jobs/job_log.html", shown)
 
 
 @require_safe
 def metrics(request: HttpRequest, number: int) -> HttpResponse:
-    shown = _shown(request, number, "metrics")
+    shown = shown_head(request, number, "metrics")
     attempt = chosen_attempt(request, shown["attempts"])
     points = points_of(attempt)
     every = max(1, -(-len(points) // TABLE_ROWS))
@@ -123,8 +135,10 @@ def points_of(attempt: Attempt | None) -> list[list[float]]:
 
 @require_safe
 def inputs(request: HttpRequest, number: int) -> HttpResponse:
-    shown = _shown(request, number, "inputs")
+    shown = shown_head(request, number, "inputs")
     job = shown["job"]
+    if job.in_stages:
+        return job_stages.inputs(request, shown)
     uploads = {str(upload.pk): upload for upload in job.uploads.all()}
     names = {key: upload.name for key, upload in uploads.items()}
     plan = plan_words.plan_of(job.plan)
@@ -141,7 +155,7 @@ def inputs(request: HttpRequest, number: int) -> HttpResponse:
 
 @require_safe
 def results(request: HttpRequest, number: int) -> HttpResponse:
-    shown = _shown(request, number, "results")
+    shown = shown_head(request, number, "results")
     job = shown["job"]
     named = name_field(job)
     rows = results_of(job).select_related("task").order_by(named, "id")

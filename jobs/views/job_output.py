@@ -9,16 +9,17 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_safe
 
-from jobs import logs
+from jobs import logs, stage_logs
 from jobs.models import Attempt, Job, Result
 from jobs.previews import IMAGE_BYTES, image_type, preview
 from jobs.results import name_field, open_result, renamed, results_of
 from jobs.states import Stage
 from jobs.views.downloads import Attachment
 from jobs.views.job import attempts_of, chosen_attempt, find_job, points_of
+from jobs.views.job_stages import read_stage
 from jobs.zips import zip_of
 from portal.downloads import SANDBOX, Streamed
 from portal.errors import NotFound
@@ -28,15 +29,37 @@ LOG_PIECE_BYTES = 4 * 1024 * 1024  # a packed log is unpacked from its start for
 
 @require_safe
 def log_text(request: HttpRequest, number: int) -> HttpResponseBase:
-    """The log so far as plain text; `?download` saves it. X-Log-End says at which offset to follow it live from."""
+    """The log so far as plain text; `?download` saves it. X-Log-End says at which offset to follow it live from.
+
+    Of a job in stages: the logs of all tasks of `?stage=` behind one another.
+    """
     job = find_job(request, number)
-    attempt = chosen_attempt(request, attempts_of(job))
+    if job.in_stages:
+        stage = read_stage(request.GET.get("stage", ""))
+        answer = Streamed(_closing(stage_logs.whole(job, stage)), content_type="text/plain; charset=utf-8")
+        return _as_log(request, answer, f"job-{number}-{stage}.log")
+    return log_answer(request, chosen_attempt(request, attempts_of(job)), f"job-{number}.log")
+
+
+def _closing(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from pieces
+    finally:
+        connection.close()
+
+
+def log_answer(request: HttpRequest, attempt: Attempt | None, name: str) -> HttpResponseBase:
+    """An attempt's log so far; of none an empty one."""
     end = attempt.log_bytes if attempt else 0
     answer = Streamed(_log_pieces(attempt, end) if attempt else [], content_type="text/plain; charset=utf-8")
     answer["X-Log-End"] = str(end)
     answer["X-Log-Attempt"] = str(attempt.number if attempt else 0)
+    return _as_log(request, answer, name)
+
+
+def _as_log(request: HttpRequest, answer: HttpResponseBase, name: str) -> HttpResponseBase:
     kind = "attachment" if "download" in request.GET else "inline"
-    answer["Content-Disposition"] = f'{kind}; filename="job-{number}.log"'
+    answer["Content-Disposition"] = f'{kind}; filename="{name}"'
     return _sealed(answer)
 
 
@@ -94,13 +117,24 @@ def view(request: HttpRequest, number: int, path: str) -> HttpResponse:
     result = find_result(job, path, request.GET.get("task", ""))
     with open_result(result) as stream:
         shown = preview(stream, result.path, result.size)
-    return render(request, "jobs/result.html", {"job": job, "result": result, "preview": shown})
+    task = f"?task={result.task.index}"
+    addresses = {
+        "get_url": reverse("jobs:job-result", args=[number, result.path]) + task,
+        "image_url": reverse("jobs:job-result-image", args=[number, result.path]) + task,
+        "back_url": reverse("jobs:job-results", args=[number]),
+        "back_words": "Results",
+    }
+    return render(request, "jobs/result.html", {"job": job, "result": result, "preview": shown, **addresses})
 
 
 @require_safe
 def image(request: HttpRequest, number: int, path: str) -> HttpResponseBase:
     """A PNG, JPEG, GIF or WebP to be drawn by an <img>: typed by its own first bytes, sandboxed, never sniffed."""
-    result = find_result(find_job(request, number), path, request.GET.get("task", ""))
+    return image_answer(find_result(find_job(request, number), path, request.GET.get("task", "")))
+
+
+def image_answer(result: Result) -> HttpResponseBase:
+    """Raises NotFound for what is no picture that may be shown."""
     with open_result(result) as stream:
         head = stream.read(16)
         media_type = image_type(head)

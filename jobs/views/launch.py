@@ -26,6 +26,7 @@ from jobs.forms.page import Page, find_page
 from jobs.forms.prefill import from_job, from_query
 from jobs.forms.schemas import ACT, schema_form
 from jobs.models import Job, Upload
+from jobs.views import fan_launch
 from jobs.views.schemas import answer_part
 from portal.errors import Forbidden, NotFound, PortalError
 from portal.people import signed_in
@@ -36,6 +37,8 @@ from portal.people.models import Team, User
 def launch(request: HttpRequest, slug: str) -> HttpResponse:
     """GET draws the form (`?version=`, `?command=`, `?p.<key>=`, `?from=<job number>`); POST acts on `go`."""
     user = signed_in(request)
+    if (bundle := fan_launch.find_bundle(user, slug)) is not None:
+        return fan_launch.launch(request, user, bundle)
     if request.method == "POST":
         page = find_page(user, slug, request.POST.get("version", ""))
         return _act(request, page)
@@ -47,6 +50,8 @@ def launch(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def preview(request: HttpRequest, slug: str) -> HttpResponse:
     """The live panel for what is in the form now, with every fault for the page to show at its field."""
+    if (bundle := fan_launch.find_bundle(signed_in(request), slug)) is not None:
+        return fan_launch.preview(request, signed_in(request), bundle)
     page = find_page(signed_in(request), slug, request.POST.get("version", ""))
     panel = page.panel(_posted(request, page))
     return render(request, "jobs/_launch_panel.html", {"panel": panel, "live": True})
@@ -58,6 +63,8 @@ def part(request: HttpRequest, slug: str) -> HttpResponse:
 
     Without `part`: as JSON, which parts that stand under a condition count now.
     """
+    if (bundle := fan_launch.find_bundle(signed_in(request), slug)) is not None:
+        return fan_launch.part(request, signed_in(request), bundle)
     page = find_page(signed_in(request), slug, request.POST.get("version", ""))
     form = schema_form(first_command(page.spec, request.POST.get("command", "")))
     if form is None:

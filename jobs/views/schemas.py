@@ -39,7 +39,7 @@ def answer_part(request: HttpRequest, form: SchemaForm) -> HttpResponse:
     found = schemas.fragment(form, request.POST, act_of(request.POST), address)
     if found is None:
         raise NotFound("This place is not in the form any more. Load the page again.")
-    if address == "":
+    if address == form.root:
         return render(request, "jobs/schema/_form.html", {"whole": found, "picker": "vault" in request.POST})
     return render(request, "jobs/schema/_node.html", {"d": found, "picker": "vault" in request.POST})
 

@@ -36,7 +36,7 @@ class PortalView(APIView):
     """A view of ours. `scopes` maps a method to the token scope it asks for (`read` where it says nothing)."""
 
     scopes: ClassVar[dict[str, str]] = {}
-    http_method_names = ["get", "head", "post", "put", "delete"]
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     content_negotiation_class = OneAnswer
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -23,6 +23,7 @@ register = template.Library()
 NAVIGATION = (
     ("Catalog", "apps_catalog:catalog", "apps", ""),
     ("Jobs", "jobs:jobs", "player-play", ""),
+    ("Templates", "jobs:templates", "list-details", ""),
     ("Files", "jobs:vaults", "folder", ""),
     ("Curate", "apps_catalog:curate", "adjustments-horizontal", "curates"),
     ("Hosts", "jobs:hosts", "server-2", "operates"),

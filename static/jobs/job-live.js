@@ -1,6 +1,7 @@
 // A job's page follows the job: its parts are fetched anew when the server says that something changed.
 import { toast } from "../portal/portal.js";
 import { refresh } from "./refresh.js";
+import { showStages } from "./stage-bars.js";
 
 const head = () => document.getElementById("job-head");
 const number = head()?.dataset.job;
@@ -16,16 +17,44 @@ function showState(state) {
   link.href = `data:image/svg+xml,${encodeURIComponent(svg)}`;
 }
 
+/** What of a state the bars don't show: when it changes, the page is drawn anew. */
+function apart(now) {
+  const stages = Object.entries(now.stages || {}).map(([name, [state, total]]) => [name, state, total]);
+  return JSON.stringify({ ...now, stages });
+}
+
+let freshAt = 0;
+let later = 0;
+
+/** A job of many tasks tells of itself often: its page is drawn anew every two seconds at most. */
+async function afresh(now) {
+  const left = freshAt + 2000 - Date.now();
+  clearTimeout(later);
+  if (!now && left > 0 && "inStages" in (head()?.dataset || {})) {
+    later = setTimeout(() => afresh(true), left);
+    return;
+  }
+  freshAt = Date.now();
+  await refresh("[data-live]");
+}
+
 function follow() {
   const source = new EventSource(`/streams/jobs/${number}/`);
   let first = true;
+  let known = "";
   source.addEventListener("state", async (event) => {
     const now = JSON.parse(event.data);
     const before = head()?.dataset.state;
     showState(now.state);
-    if (!first || now.state !== before) await refresh("[data-live]");
+    const beside = apart(now);
+    if (now.stages) {
+      showStages(now.stages);
+      document.dispatchEvent(new CustomEvent("slipway:stages", { detail: now.stages }));
+    }
+    if ((!first && beside !== known) || now.state !== before) await afresh(now.terminal);
+    known = beside;
     if (now.terminal && before !== now.state) toast(`Job ${number} ${now.state}.`, now.state === "succeeded" ? "success" : "warning");
-    document.dispatchEvent(new CustomEvent("slipway:job", { detail: now }));
+    if (!now.stages || now.terminal) document.dispatchEvent(new CustomEvent("slipway:job", { detail: now }));
     first = false;
   });
   source.addEventListener("usage", () => {

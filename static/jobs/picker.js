@@ -14,7 +14,7 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-class Picker {
+export class Picker {
   constructor(button, field, vault) {
     this.button = button;
     this.field = field;
@@ -80,6 +80,10 @@ class Picker {
     if (this.search.value) query.set("search", this.search.value);
     if (this.filter) query.set("filter", this.filter);
     if (offset) query.set("offset", offset);
+    return this.fetch(query);
+  }
+
+  fetch(query) {
     return fetch(`/files/${encodeURIComponent(this.vault)}/pick/?${query}`, { headers: { "HX-Request": "true", "X-CSRFToken": csrfToken() } });
   }
 
@@ -175,9 +179,13 @@ class Picker {
   act(option) {
     if (!option) return;
     if ("go" in option.dataset) return this.go(option.dataset.go);
-    this.field.value = (this.field.dataset.prefix || "") + option.dataset.choose;
+    this.chosen(option.dataset.choose);
     this.dialog.close();
     for (const type of ["input", "change"]) this.field.dispatchEvent(new Event(type, { bubbles: true }));
+  }
+
+  chosen(path) {
+    this.field.value = (this.field.dataset.prefix || "") + path;
   }
 
   async enter() {

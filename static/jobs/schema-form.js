@@ -82,7 +82,7 @@ async function redraw(go, address, focus) {
     const folds = [...after.querySelectorAll("details")];
     if (folds.length === open.length) folds.forEach((fold, at) => { fold.open = open[at]; });
     bring(after);
-    if (address === "") searchSchema(form);
+    if (after.matches("[data-schema-form]")) searchSchema(after);
     (focus(after) || after.querySelector("input:not([type=hidden]), select, textarea, button"))?.focus();
     form.dispatchEvent(new Event("change", { bubbles: true }));
     conditions();
@@ -152,11 +152,11 @@ function later(event) {
 /** A whole form that has come into the page. */
 export function adopt(root) {
   bring(root);
-  searchSchema(form);
+  root.querySelectorAll("[data-schema-form]").forEach((one) => searchSchema(one));
 }
 
 if (form) {
-  searchSchema(form);
+  form.querySelectorAll("[data-schema-form]").forEach((one) => searchSchema(one));
   form.querySelectorAll("[data-slide]").forEach(tieSlide);
   form.querySelectorAll("[data-color]").forEach(tieColour);
   form.querySelectorAll("[data-null]").forEach(tieNull);

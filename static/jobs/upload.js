@@ -15,7 +15,7 @@ export function size(bytes) {
   return `${value.toFixed(unit && value < 10 ? 1 : 0)} ${UNITS[unit]}`;
 }
 
-function make(tag, className, text) {
+export function make(tag, className, text) {
   const element = document.createElement(tag);
   if (className) element.className = className;
   if (text) element.textContent = text;
@@ -23,7 +23,7 @@ function make(tag, className, text) {
 }
 
 /** One file on its way: a line with its name, state, progress and buttons. */
-class Line {
+export class Line {
   constructor(box, file) {
     this.box = box;
     this.file = file;
@@ -190,6 +190,10 @@ export class UploadBox {
     return url.href + extra;
   }
 
+  line(file) {
+    return new Line(this, file);
+  }
+
   unfit(file) {
     const name = file.name.toLowerCase();
     if (this.accept.length && !this.accept.some((end) => name.endsWith(end.toLowerCase()))) {
@@ -207,7 +211,7 @@ export class UploadBox {
       files = files.slice(0, 1);
     }
     for (const file of files) {
-      const line = new Line(this, file);
+      const line = this.line(file);
       this.lines.push(line);
       this.list.append(line.element);
       this.list.hidden = false;

@@ -55,9 +55,9 @@ def world(db: None) -> Iterator[World]:
 def known(world: World, path: str) -> dict[str, Any]:
     """Path parameters that name things which are there."""
     values: dict[str, Any] = {
-        "slug": world.app.slug,
+        "slug": world.template.slug if "/templates/" in path else world.app.slug,
         "label": world.version.label,
-        "number": world.shared.number,
+        "number": world.staged.number if "/drafts/" in path else world.shared.number,
         "name": world.team_vault.name,
         "path": "x.csv" if "/vaults/" in path else "pi.txt",
         "id": world.token.pk if "/tokens/" in path else str(world.upload.pk),

@@ -34,10 +34,13 @@ OPEN_TO_DEPTH = 4
 MAX_DRAWN = 1_500
 
 
-def draw(tree: Child, state: State, holds: Holds, faults: Sequence[Fault] = ()) -> Drawn:
-    """The whole form with each fault at its field, or at the nearest one around it. Pointers count from the instance."""
+def draw(tree: Child, state: State, holds: Holds, faults: Sequence[Fault] = (), root: str = "") -> Drawn:
+    """The whole form with each fault at its field, or at the nearest one around it. Pointers count from the instance.
+
+    `root` is the address of the whole: each form of a page with several has its own.
+    """
     drawing = Drawing(holds)
-    whole = drawing.child(tree, state, "", "", 0)
+    whole = drawing.child(tree, state, root, "", 0)
     drawing.mark(faults)
     return whole
 

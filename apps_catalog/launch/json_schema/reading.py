@@ -70,14 +70,16 @@ class Reading:
     addresses: dict[str, str] = field(default_factory=dict)
 
 
-def read(tree: Child, pairs: Iterable[tuple[str, Sequence[str]]], holds: Holds, act: str = "") -> Reading:
+def read(
+    tree: Child, pairs: Iterable[tuple[str, Sequence[str]]], holds: Holds, act: str = "", root: str = ""
+) -> Reading:
     """The state of a posted form. `act` is a change that a button asks for, such as `add:/samples`:
 
     add, open (an object that is not there), close, and drop, up, down (of a row).
     """
     verb, _, address = act.partition(":")
     reader = _Reader(Posted.of(pairs), holds, verb, address)
-    reader.found.state = reader.child(tree, "", "")
+    reader.found.state = reader.child(tree, root, "")
     return reader.found
 
 

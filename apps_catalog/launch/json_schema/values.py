@@ -36,11 +36,15 @@ class Judged:
 
 @dataclass
 class SchemaForm:
-    """A schema with its tree and a judge. Conditions are the judge's to answer, and each is asked once."""
+    """A schema with its tree and a judge. Conditions are the judge's to answer, and each is asked once.
+
+    `root` is the address of the whole form: "" where it is alone on its page.
+    """
 
     schema: Schema
     tree: Child
     judge: Judge
+    root: str = ""
     oracle: Oracle = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,11 +67,11 @@ class SchemaForm:
 
     def read(self, pairs: Iterable[tuple[str, Sequence[str]]], act: str = "") -> Reading:
         posted = list(pairs)
-        return self._settled(lambda: read(self.tree, posted, self.oracle, act))
+        return self._settled(lambda: read(self.tree, posted, self.oracle, act, self.root))
 
     def draw(self, state: State, faults: Sequence[Fault] = ()) -> Drawn:
         """The form; pointers of faults count from the instance."""
-        return self._settled(lambda: draw(self.tree, state, self.oracle, faults))
+        return self._settled(lambda: draw(self.tree, state, self.oracle, faults, self.root))
 
     def judged(self, state: State, *, found: Sequence[Fault] = (), chosen: Chosen | None = None) -> Judged:
         """The verdict on a state. `found` are faults of reading it; they come first, and stand for others at their place."""
@@ -104,6 +108,6 @@ class _Trees:
 TREES = _Trees()
 
 
-def form_of(schema: Schema, judge: Judge) -> SchemaForm:
+def form_of(schema: Schema, judge: Judge, root: str = "") -> SchemaForm:
     known, tree = TREES.get(schema)
-    return SchemaForm(known, tree, judge)
+    return SchemaForm(known, tree, judge, root)

@@ -12,7 +12,7 @@ from jobs.services.fan_out.again import retry_failed
 from jobs.services.fan_out.asking import FanOut, fan_out_of, over_template
 from jobs.services.fan_out.checking import Judged, check, judge
 from jobs.services.fan_out.drafts import change, delete_draft, draft, duplicate
-from jobs.services.fan_out.running import run, submit
+from jobs.services.fan_out.running import run, run_changed, submit
 
 __all__ = [
     "FanOut",
@@ -27,5 +27,6 @@ __all__ = [
     "over_template",
     "retry_failed",
     "run",
+    "run_changed",
     "submit",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from django.conf import settings
 
@@ -15,7 +15,7 @@ from apps_catalog.launch.spec import Fault, Identity, Json, LaunchSpec, Requirem
 from apps_catalog.launch.stage_plan import stage_plan
 from apps_catalog.models import App, Version
 from apps_catalog.services import not_launchable, spec_of
-from jobs import fan_config, inputs, stage_secrets
+from jobs import fan_config, sources, stage_secrets
 from jobs.fan_config import Config
 from jobs.models import Job, MachineType
 from jobs.services.fan_out.asking import SECTIONS, FanOut, fan_out_of
@@ -203,13 +203,8 @@ def _unused(asked: FanOut, stage: Stage) -> list[Fault]:
 
 def _end_faults(asked: FanOut, owner: User) -> list[Fault]:
     """What the source and the destination have to say of themselves."""
-    faults = []
-    source = inputs.source_of(asked.source, owner)
-    destination = inputs.destination_of(asked.destination, owner)
-    for pointer, found in (("/dataSource", source), ("/dataDestination", destination)):
-        if isinstance(found, list):
-            faults += [replace(fault, pointer=pointer + fault.pointer.removeprefix(pointer)) for fault in found]
-    return faults
+    found = sources.source_of(asked.source, owner), sources.destination_of(asked.destination, owner)
+    return [fault for faults in found if isinstance(faults, list) for fault in faults]
 
 
 def text_faults(asked: FanOut) -> list[Fault]:

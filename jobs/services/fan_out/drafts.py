@@ -14,6 +14,7 @@ from apps_catalog.launch.bytenite import COMMAND
 from apps_catalog.launch.document import text_fault
 from apps_catalog.launch.spec import Fault, Json
 from apps_catalog.models import Version
+from jobs import sources
 from jobs.events import record
 from jobs.fan_config import Config
 from jobs.models import IdempotencyKey, Job, JobStage, MachineType
@@ -50,8 +51,8 @@ def draft(
 ) -> Job:
     """A draft, which counts in no limit. With a `key`, the same key and body give the first one again.
 
-    It may be unfinished: what `check` finds is no hindrance, only what can't be stored is. Raises Invalid, and Conflict
-    where the installation has no machine type.
+    It may be unfinished: what `check` finds is no hindrance, only what can't be stored is. Keys that come with a source or
+    a destination are moved into a secret of the owner's. Raises Invalid, and Conflict where there is no machine type.
     """
     _storable(asked)
     with transaction.atomic():
@@ -59,6 +60,7 @@ def draft(
             serialise(owner, key)
             if found := earlier(owner, key, body_digest):
                 return found
+        asked = _without_keys(asked, owner)
         job = Job(
             owner=owner,
             team=team,
@@ -93,6 +95,7 @@ def change(*, job: Job, actor: User, strict: bool = False, **parts: Any) -> Job:
         locked = locked_draft(job, actor, "changed")
         asked = replace(fan_out_of(locked), **parts)
         _storable(asked)
+        asked = _without_keys(asked, locked.owner)
         if strict:
             pointers = tuple(OBJECTS.get(name, f"/{name}") for name in parts)
             faults = [fault for fault in check(asked, owner=locked.owner) if fault.pointer.startswith(pointers)]
@@ -147,6 +150,15 @@ def _columns(asked: FanOut) -> dict[str, Any]:
     }
 
 
+def _without_keys(asked: FanOut, owner: User) -> FanOut:
+    """The same with nothing in it that must not be kept in clear."""
+    return replace(
+        asked,
+        source=sources.put_away(asked.source, owner),
+        destination=sources.put_destination_away(asked.destination, owner),
+    )
+
+
 def _keep_stages(job: Job, asked: FanOut) -> None:
     """The three rows of a draft. The machine types are provisional: run chooses them."""
     versions: dict[Stage, Version | None] = {stage: asked.version(stage) for stage in Stage}
@@ -182,7 +194,7 @@ def _storable(asked: FanOut) -> None:
         given = getattr(asked, name)
         if not isinstance(given, Mapping):
             faults.append(Fault(pointer, "type", "must be an object"))
-        elif said := _unfit(given):
+        elif said := unfit(given):
             faults.append(Fault(pointer, "text", said))
     faults += text_faults(asked)
     if not faults:
@@ -195,7 +207,7 @@ def _storable(asked: FanOut) -> None:
         raise Invalid(things_to_fix(faults), faults=faults)
 
 
-def _unfit(given: Json) -> str:
+def unfit(given: Json) -> str:
     """Why a database can't keep it, or "" where it can."""
     for text in _texts(given):
         if fault := text_fault(text):

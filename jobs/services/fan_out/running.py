@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
-from apps_catalog.launch.spec import Json
+from apps_catalog.launch.spec import Fault, Json
 from jobs import limits, placement
 from jobs.events import record
-from jobs.models import IdempotencyKey, Job, JobStage, Task
+from jobs.models import IdempotencyKey, Job, JobStage, Task, Upload
 from jobs.services.fan_out.asking import FanOut
 from jobs.services.fan_out.checking import Judged, judge
-from jobs.services.fan_out.drafts import draft, locked_draft, things_to_fix
+from jobs.services.fan_out.drafts import change, draft, locked_draft, things_to_fix
 from jobs.services.submitting import Submitted, earlier, serialise
+from jobs.sources.files import ids_of
 from jobs.states import JobState, Stage, TaskState
 from portal.errors import Invalid
 from portal.people.models import Team, User
@@ -37,6 +40,7 @@ def run(*, job: Job, actor: User, config: Mapping[str, Json] | None = None, key:
             raise Invalid(things_to_fix(judged), faults=judged)
         first = queue(locked, judged)
         write_stages(locked, judged)
+        _hold_uploads(locked)
         stage = judged.stages[Stage.PARTITION]
         JobStage.objects.filter(job=locked, stage=Stage.PARTITION).update(total=1)
         Job.objects.filter(pk=locked.pk).update(tasks_total=1)
@@ -54,6 +58,23 @@ def run(*, job: Job, actor: User, config: Mapping[str, Json] | None = None, key:
         placement.wake({stage.machine.name})
     locked.refresh_from_db()
     return locked
+
+
+def run_changed(
+    *, job: Job, actor: User, parts: Mapping[str, Any], notify: bool = False, key: str = "", via: str = "web"
+) -> Job:
+    """Change a draft and run it, whole or not at all. With a `key`, asking again gives the job that already runs.
+
+    Raises what change and run raise.
+    """
+    with transaction.atomic():
+        if key:
+            serialise(actor, key)
+            if found := earlier(actor, key, f"run {job.pk}"):
+                return found
+        changed = change(job=job, actor=actor, **parts)
+        Job.objects.filter(pk=job.pk).update(notify=notify and settings.MAIL_ENABLED)
+        return run(job=changed, actor=actor, key=key, via=via)
 
 
 def submit(
@@ -88,6 +109,16 @@ def submit(
             retry_of=retry_of,
         )
         return Submitted(run(job=made, actor=owner, via=via), replayed=False)
+
+
+def _hold_uploads(job: Job) -> None:
+    """Keep the files of its source until the job is purged. Retention leaves rows alone that are locked here."""
+    ids = ids_of(job.source)
+    rows = list(Upload.objects.select_for_update(of=("self",)).filter(pk__in=ids))
+    if len(rows) < len(set(ids)):
+        said = "An uploaded file has just expired. Upload it again."
+        raise Invalid(said, faults=[Fault("/dataSource/uploads", "unknown_upload", said)])
+    job.uploads.set(rows)
 
 
 def queue(job: Job, judged: Judged) -> TaskState:

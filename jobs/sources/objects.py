@@ -1,0 +1,241 @@
+"""Buckets of object stores, which all speak S3: files from them, and results to them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from jobs import listing, safe_paths, vault_levels, vault_s3
+from jobs.care import several
+from jobs.listing import Listing
+from jobs.models.storage import ENDPOINT
+from jobs.object_words import OF_A_BUCKET, ObjectWords
+from jobs.sources import keys
+from jobs.sources.base import SHOWN_NAMES, Destination, Fields, Files, Kind, Refused, Seen, Source
+from jobs.sources.names import Names
+from jobs.sources.passage import PIECE_BYTES, Passage
+from jobs.sources.paths import Chosen, choose, folder_path, for_job
+from jobs.vault_s3 import Found
+from jobs.vault_transfer import Reader, Writer
+from portal import outward
+from portal.errors import NotFound, TooLarge
+from portal.people.models import User
+
+LOOK_MAX = 1000  # files that a test counts
+
+
+@dataclass(frozen=True)
+class Service:
+    """A kind of object store: where it is and in which region, unless a job says otherwise. No endpoint: Amazon's own."""
+
+    kind: str
+    label: str
+    endpoint: str
+    region: str
+
+
+SERVICES = (
+    Service("s3", "S3 service", "", "us-east-1"),
+    Service("aws", "Amazon S3", "", "us-east-1"),
+    Service("gcp", "Google Cloud Storage", "https://storage.googleapis.com", "auto"),
+    Service("storj", "Storj", "https://gateway.storjshare.io", "us1"),
+)
+PLACE = ("bucket", "region", "endpoint", "secret", *keys.INLINE)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A vault_s3.Place that a person named: its endpoint is connected to only where that is public."""
+
+    bucket: str
+    endpoint: str
+    region: str
+    access_key: str
+    sealed_secret: str = field(repr=False)
+    prefix: str = ""
+    guarded: ClassVar[bool] = True
+    words: ClassVar[ObjectWords] = OF_A_BUCKET
+
+    @property
+    def called(self) -> str:
+        return f"the bucket '{self.bucket}'"
+
+    def folder(self, path: str, *, search: str, offset: int, limit: int) -> Listing:
+        """A page of a folder. Raises NotFound where no key begins with it."""
+        names = safe_paths.parts(path)
+        folder = "".join(f"{name}/" for name in names)
+        level = vault_levels.read(self, folder)
+        if not level.exists:
+            raise NotFound(f"There is no folder '{path}' in {self.called}.")
+        return listing.select(level.entries, "/".join(names), search=search, offset=offset, limit=limit, cut=level.cut)
+
+
+@dataclass(frozen=True)
+class FromBucket:
+    place: Bucket
+    chosen: tuple[Chosen, ...]
+
+    def fetch(self, into: Path, passage: Passage) -> list[str]:
+        found = passage.steady(lambda: self._found(passage))
+        passage.expect(len(found), sum(one.size for one in found))
+        names = Names()
+        named = [(names.take(one.key), one) for one in found]
+
+        def bring(one: tuple[str, Found]) -> str:
+            name, there = one
+            with Reader(self.place, there, patient=True) as reader:
+
+                def pieces() -> Iterator[bytes]:
+                    while piece := passage.steady(lambda: reader.read(PIECE_BYTES)):
+                        yield piece
+
+                passage.save(into / name, pieces())
+            if (size := (into / name).stat().st_size) != there.size:
+                raise Refused(f"'{there.key}' has {there.size:,} bytes, and only {size:,} came. Try again.")
+            passage.arrived()
+            return name
+
+        return list(several(bring, iter(named), passage))
+
+    def _found(self, passage: Passage) -> list[Found]:
+        found = []
+        for one in _objects(self.place, self.chosen, patient=True):
+            passage.going()
+            found.append(one)
+            if len(found) > passage.files_max:
+                raise TooLarge(
+                    f"The source has more than {passage.files_max:,} files, which is the most a job takes. Use fewer."
+                )
+        return found
+
+    def look(self) -> Seen:
+        found = []
+        for one in _objects(self.place, self.chosen, patient=False):
+            found.append(one)
+            if len(found) > LOOK_MAX:
+                break
+        more = len(found) > LOOK_MAX
+        kept = found[:LOOK_MAX]
+        if not sum(one.size for one in kept):
+            raise Refused(f"What was found in {self.place.called} is empty: {kept[0].key} has no byte. Check the path.")
+        names = tuple(one.key for one in kept[:SHOWN_NAMES])
+        return Seen(len(kept), None if more else sum(one.size for one in kept), names, more)
+
+    def folder(self, path: str, *, search: str, offset: int, limit: int) -> Listing:
+        return self.place.folder(path, search=search, offset=offset, limit=limit)
+
+
+def _objects(place: Bucket, chosen: tuple[Chosen, ...], *, patient: bool) -> Iterator[Found]:
+    """What is meant, each object once. Raises NotFound for a path that is nothing."""
+    seen = set()
+    for one in chosen:
+        nothing = True
+        for found in _meant(place, one, patient=patient):
+            nothing = False
+            if found.key not in seen:
+                seen.add(found.key)
+                yield found
+        if nothing:
+            _demand_bucket(place, patient=patient)
+            said = f"There is no '{one.path}' in {place.called}" if one.path else f"There is nothing in {place.called}"
+            hint = f" A folder needs a / at its end: '{one.path}/'." if one.name and not one.wild else ""
+            raise NotFound(f"{said}. Check the path.{hint}")
+
+
+def _meant(place: Bucket, one: Chosen, *, patient: bool) -> Iterator[Found]:
+    if one.name and not one.wild:
+        if found := vault_s3.head(place, one.path, patient=patient):
+            yield found
+        return
+    if not one.name:
+        files = vault_s3.objects(place, one.folder, patient=patient)
+        yield from (found for found in files if not found.key.endswith("/"))
+        return
+    for page in vault_s3.pages(place, one.folder, delimiter="/", patient=patient):
+        for found in vault_s3.found_in(page, place):
+            if listing.matches(found.key[len(one.folder) :], [one.name]):
+                yield found
+
+
+def _demand_bucket(place: Bucket, *, patient: bool) -> None:
+    """A HEAD says only 404: whether the bucket itself is missing is told by a listing."""
+    next(vault_s3.pages(place, most=1, patient=patient), None)
+
+
+@dataclass(frozen=True)
+class ToBucket:
+    place: Bucket
+    path: str
+    trivial: ClassVar[bool] = False
+
+    def deliver(self, files: Files, passage: Passage) -> None:
+        below = for_job(self.path, passage.job_number)
+
+        def bring(one: tuple[str, Path]) -> None:
+            name, there = one
+            passage.steady(lambda: self._send(below + name, there, passage))
+            passage.arrived()
+
+        for _ in several(bring, iter(files), passage):
+            continue
+
+    def _send(self, key: str, there: Path, passage: Passage) -> None:
+        writer = Writer(self.place, key, patient=True)
+        try:
+            writer.send(passage.pieces(there))
+            writer.finish()
+        except BaseException:
+            writer.abort()
+            passage.uncount(writer.size)
+            raise
+
+    def look(self) -> str:
+        """A large file is begun and given up: that needs the right to write, and leaves nothing."""
+        key = f"{for_job(self.path, 0)}slipway-test"
+        ours = vault_s3.client(self.place)
+        with vault_s3.plain_faults(self.place, key):
+            begun = ours.create_multipart_upload(Bucket=self.place.bucket, Key=key)
+            ours.abort_multipart_upload(Bucket=self.place.bucket, Key=key, UploadId=begun["UploadId"])
+        return f"The bucket '{self.place.bucket}' can be written to."
+
+    def folder(self, path: str, *, search: str, offset: int, limit: int) -> Listing:
+        return self.place.folder(path, search=search, offset=offset, limit=limit)
+
+
+def _place(service: Service, fields: Fields, owner: User) -> Bucket:
+    bucket = fields.text("bucket", required="must name the bucket", most=100)
+    if bucket and ("/" in bucket or ":" in bucket):
+        fields.wrong("bucket", "bucket", "is the name alone, without s3:// and without a path")
+    region = fields.text("region", most=60) or service.region
+    required = "must be the address of the service: https://s3.example.org" if service.kind == "s3" else ""
+    endpoint = fields.text("endpoint", required=required, most=300) or service.endpoint
+    if endpoint and (fault := outward.address_fault(endpoint)):
+        fields.wrong("endpoint", "address", fault)
+    elif endpoint and not re.match(ENDPOINT.regex, endpoint):
+        fields.wrong("endpoint", "address", "is no endpoint. Write it like https://s3.example.org")
+    held = keys.read(fields, owner)
+    return Bucket(bucket, endpoint, region, held.access_key, held.sealed_secret)
+
+
+def _source_kind(service: Service) -> Kind[Source]:
+    def read(fields: Fields, owner: User) -> FromBucket:
+        return FromBucket(_place(service, fields, owner), tuple(choose(fields)))
+
+    return Kind(service.kind, service.label, (*PLACE, "paths"), read)
+
+
+def _destination_kind(service: Service) -> Kind[Destination]:
+    def read(fields: Fields, owner: User) -> ToBucket:
+        path = folder_path(fields)
+        if fault := vault_s3.key_fault(path):
+            fields.wrong("path", "path", f"can't be a folder here: {fault}")
+        return ToBucket(_place(service, fields, owner), path)
+
+    return Kind(service.kind, service.label, (*PLACE, "path"), read)
+
+
+SOURCES = tuple(map(_source_kind, SERVICES))
+DESTINATIONS = tuple(map(_destination_kind, SERVICES))

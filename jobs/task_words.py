@@ -1,0 +1,16 @@
+"""What pages call the states of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jobs.states import TaskState
+
+STATE_WORDS: Mapping[str, str] = {
+    TaskState.HELD: "Held",
+    TaskState.READY: "Waiting",
+    TaskState.RUNNING: "Running",
+    TaskState.SUCCEEDED: "Succeeded",
+    TaskState.FAILED: "Failed",
+    TaskState.CANCELLED: "Not run",
+}

@@ -1,0 +1,20 @@
+"""What the templates of jobs in stages ask for."""
+
+from __future__ import annotations
+
+from django import template
+
+from jobs.task_words import STATE_WORDS
+
+register = template.Library()
+
+
+@register.filter
+def number(value: int) -> str:
+    """12,345"""
+    return f"{value:,}"
+
+
+@register.filter
+def task_state(state: str) -> str:
+    return STATE_WORDS[state]
