@@ -51,7 +51,9 @@ def lay_point_over() -> None:
     if point:
         text = json.dumps(dict(json.loads(os.environ["APP_PARAMS"]), **point), separators=(",", ":"))
         if len(text) > VARIABLE_BYTES_MAX:
-            leave(NO_RUN, "The parameters of this task are too large together for a variable. Put data into the source.")
+            leave(
+                NO_RUN, "The parameters of this task are too large together for a variable. Put data into the source."
+            )
         os.environ["APP_PARAMS"] = text
 
 
