@@ -71,7 +71,8 @@ def fan_out(client: httpx.Client, db: psycopg.Connection[Any], app: str, tasks: 
             break
         time.sleep(0.05)
     if succeeded != tasks:
-        raise SystemExit(f"job {number}: {succeeded} of {tasks} tasks succeeded, {failed} failed")
+        why = db.execute("SELECT reason FROM jobs_job WHERE number = %s", (number,)).fetchone()
+        raise SystemExit(f"job {number}: {succeeded} of {tasks} tasks succeeded, {failed} failed: {why}")
     return accepted_s, opened_s, tasks / (finished - started).total_seconds()
 
 

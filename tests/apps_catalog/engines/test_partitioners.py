@@ -161,9 +161,7 @@ def test_whatever_a_csv_holds_its_chunks_together_are_the_whole(tmp_path: Path) 
     """Random tables, with quotes, line ends and delimiters in their fields."""
     chance = random.Random(4)
     for number in range(12):
-        rows = [
-            ["".join(chance.choices('ab,"\n ', k=chance.randrange(6))) or "x" for _ in range(3)] for _ in range(40)
-        ]
+        rows = [["".join(chance.choices('ab,"\n ', k=chance.randrange(6))) or "x" for _ in range(3)] for _ in range(40)]
         into = io.StringIO(newline="")
         csv.writer(into, lineterminator=chance.choice(["\n", "\r\n"])).writerows([["h1", "h\n2", "h3"], *rows])
         root = tmp_path / str(number)

@@ -12,7 +12,6 @@ from jobs.runtimes.fake import FakeRuntime
 from jobs.runtimes.keeping import KeepingRuntime
 from tests.jobs.runtimes.bench import LABEL, Bench, KeptBench
 
-
 # What they say is of containers, not of tasks in one.
 NOT_KEPT = {
     "test_starting_twice_starts_once",
