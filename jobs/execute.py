@@ -102,7 +102,7 @@ def execute(attempt: Attempt, here: Here, gpu_indexes: tuple[int, ...] = ()) -> 
     """Run one attempt to its end. Never raises for what the job did; a process that leaves just ends in the middle."""
     job = Job.objects.select_related("vault", "version__app", "owner", "machine_type").get(pk=attempt.task.job_id)
     folder = folders.Folder.of(attempt, here.host.name)
-    work = work_of(attempt, job, folder, here.host.name)
+    work = work_of(attempt, job, folder, here.host.name, keeps=here.runtime.keeps)
     tended = Tended(attempt, job, work, Nodes(attempt.name, work.plan.nodes if work.plan else 1))
     tended.stopping, tended.stop_message = attempt.stop_reason, attempt.reason
     here.tend(tended)
@@ -175,8 +175,10 @@ def _say_running(tended: Tended, here: Here, **more: Any) -> None:
 def _start(tended: Tended, here: Here, plan: RunPlan, gpu_indexes: tuple[int, ...]) -> Handle:
     attempt, job = tended.attempt, tended.job
     _begin_log(tended)
-    if attempt.state == AttemptState.RUNNING:  # it ran before we came: never start it a second time
-        tended.handle = Handle(name=attempt.name, id="", adopted=True)
+    if tended.work.begun:
+        tended.handle = tended.work.handle
+        if attempt.state != AttemptState.RUNNING:
+            _say_running(tended, here)
         return tended.handle
     connection.close()
     users = _with_image(tended, here, plan.image, lambda: here.texts.users(here.runtime, plan))
@@ -189,6 +191,7 @@ def _start(tended: Tended, here: Here, plan: RunPlan, gpu_indexes: tuple[int, ..
     addresses = connecting.addresses(endpoint, plan, here.host)
     bound = bind(plan, values_of(job, plan, users=users, hosts=hosts(plan.nodes), addresses=addresses))
     connecting.keep_path(endpoint, bound)
+    _patiently(tended, here, lambda: tended.work.make_ready(here.runtime))
     tended.folder.prepare(bound)
     given = tended.work.bring(_care(tended, here))
     spec = folders.container(
@@ -205,6 +208,8 @@ def _start(tended: Tended, here: Here, plan: RunPlan, gpu_indexes: tuple[int, ..
         spec = programs.with_terminal(spec)
     connection.close()
     master, slaves = tended.nodes.share(spec, bound, tended.folder.root / "keys")
+
+    master = tended.work.fit(master)
 
     def begin() -> Handle:
         tended.nodes.open(here.runtime, slaves, here.labels)
@@ -326,6 +331,8 @@ def _patiently(tended: Tended, here: Here, act: Callable[[], T]) -> T:
 
 def _outcome(tended: Tended, ended: Exited | Missing) -> Outcome:
     """The class of an end, and a sentence about it."""
+    if isinstance(ended, Exited) and ended.used is not None:
+        tended.meter.close(ended.used)
     cpu_s, peak = tended.meter.totals()
     safe = stages.may_run_again(tended.attempt.task)
     if isinstance(ended, Missing):
@@ -392,4 +399,4 @@ def _tidy(tended: Tended, here: Here) -> None:
     if handle is not None:
         _patiently(tended, here, lambda: here.runtime.remove(handle))
     _patiently(tended, here, lambda: tended.nodes.remove(here.runtime))
-    tended.folder.remove()
+    tended.work.clear()

@@ -6,9 +6,11 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from django.core.files.storage import default_storage
 
+from apps_catalog.launch.container import start
 from jobs import identity
 from jobs.models import Job, Result, Task
 from jobs.states import Stage, TaskState
@@ -41,6 +43,29 @@ def gather(job: Job, into: Path, stopping: Callable[[], bool]) -> int:
             ) from None
         count += 1
     return count
+
+
+def tasks_of(job: Job) -> Iterator[dict[str, Any]]:
+    """Of each task that finished, in the order of chunks: chunk, files (their flat names), and parameters where its chunk
+    is a point of a sweep."""
+    rows = Task.objects.filter(job=job, stage=Stage.RUN, state=TaskState.SUCCEEDED).order_by("index")
+    names = Result.objects.filter(job=job, task__stage=Stage.RUN).exclude(flat_name="").order_by("task__index", "path")
+    files: dict[int, list[str]] = {}
+    for index, name in names.values_list("task__index", "flat_name").iterator(chunk_size=2000):
+        files.setdefault(index, []).append(name)
+    for index, chunk, size in rows.values_list("index", "chunk", "chunk_bytes").iterator(chunk_size=2000):
+        point = _point_of(Path(default_storage.path(chunk)), size)
+        yield {"chunk": index, "files": files.pop(index, []), **({"parameters": point} if point else {})}
+
+
+def _point_of(chunk: Path, size: int | None) -> dict[str, Any]:
+    """A chunk that is not in the store any more has told its task what it was."""
+    if (size or 0) > start.POINT_BYTES_MAX:
+        return {}
+    try:
+        return start.point_of(str(chunk))
+    except FileNotFoundError:
+        return {}
 
 
 def missing_chunks(job: Job) -> list[int]:

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from jobs import stages, uploads, vaults
+from jobs import stages, uploads, vaults, warm
 from jobs.folders import HOST_LABEL, INSTALLATION_LABEL, host_root
 from jobs.models import Attempt, Chore, Endpoint, Host, IdempotencyKey, Installation, Job, LogChunk, Result, Visit
 from jobs.models.jobs import LostRace
@@ -128,6 +128,8 @@ def sweep(host: Host, runtime: Runtime) -> int:
     spared |= set(
         living.filter(state=AttemptState.EXITED, ended_at__gt=Now() - ORPHAN_GRACE).values_list("name", flat=True)
     )
+    grace_s = ORPHAN_GRACE.total_seconds()
+    spared |= {name for name in names | folders if warm.in_use(name, host, grace_s)}
     removed = 0
     for handle in mine:
         if handle.name in names and attempt_of(handle.name) not in spared:

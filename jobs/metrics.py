@@ -41,6 +41,13 @@ class Meter:
             self._last = (now, sample)
             self._put(100 * max(sample.cpu_s - before.cpu_s, 0) / (now - at), sample)
 
+    def close(self, used: Usage) -> None:
+        """The figures of the whole, known at its end: they are no point of the chart."""
+        with self._lock:
+            self._peak = max(self._peak, used.memory_peak_bytes)
+            self._cpu_s = max(self._cpu_s, used.cpu_s)
+            self._last = self._last or (time.monotonic(), used)
+
     def _put(self, cpu_percent: float, sample: Usage) -> None:
         second = round(time.monotonic() - self._start, 1)
         self._points.append([second, round(cpu_percent, 1), sample.memory_bytes, sample.pids])

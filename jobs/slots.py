@@ -19,9 +19,10 @@ from jobs.models.jobs import LostRace
 from jobs.nodes import gpus_of_slot
 from jobs.relay.server import Relay
 from jobs.relay.targets import Place
-from jobs.runtimes.base import Runtime
+from jobs.runtimes.base import Runtime, RuntimeFault
 from jobs.states import FailureClass
 from jobs.terminals.desk import Desk
+from jobs.warm import Warm
 from jobs.watch import Watcher
 
 logger = logging.getLogger(__name__)
@@ -145,6 +146,7 @@ class Slots:
                 attempt = claim.recover(
                     host=self.host, incarnation=self.host.incarnation, machine_id=machine.pk, slot=slot
                 )
+                self._let_go(machine, slot, attempt)
             except Error as error:
                 logger.warning("The database did not answer a slot of %s: %s", machine.name, error)
                 self.leaving.wait(RETRY_S)
@@ -168,6 +170,7 @@ class Slots:
                     slot=slot,
                     prefix=self._prefix,
                 )
+            self._let_go(machine, slot, found)
             return found
         except Error as error:
             logger.warning("The database did not answer a slot of %s: %s", machine.name, error)
@@ -177,6 +180,18 @@ class Slots:
             connection.close()
         self.leaving.wait(RETRY_S)
         return None
+
+    def _let_go(self, machine: MachineType, slot: int, found: Attempt | None) -> None:
+        """End the container that the slot keeps, unless what it has to do next runs in it. Never one that may be another's."""
+        warm = Warm.at(self._prefix, self.host, machine.pk, slot)
+        if not warm.there or (found is not None and warm.serves(found)):
+            return
+        if found is None and not Host.objects.filter(pk=self.host.pk, incarnation=self.host.incarnation).exists():
+            return
+        try:
+            warm.end(self.runtime)
+        except RuntimeFault as fault:
+            logger.warning("Ending %s failed, trying again: %s", warm.name, fault)
 
     def _run(self, attempt: Attempt, gpu_indexes: tuple[int, ...]) -> None:
         try:

@@ -9,7 +9,7 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, cast
@@ -18,7 +18,7 @@ from django.conf import settings
 from django.core.files.storage import FileSystemStorage, default_storage
 
 from apps_catalog.launch.spec import RunPlan
-from apps_catalog.launch.stage_plan import BASE, CHUNK, INPUTS, MISSING, WRITTEN
+from apps_catalog.launch.stage_plan import BASE, CHUNK, INPUTS, MISSING, TASKS, WRITTEN
 from apps_catalog.models import Version
 from jobs import bundles, caches, chunks, collect, gathering, identity, putting_back, sources, stage_secrets, staging
 from jobs.care import Care, Leaving, Stopped, rest
@@ -26,11 +26,13 @@ from jobs.events import record
 from jobs.folders import Folder, Given, give, host_root
 from jobs.models import Attempt, Job, JobStage, Task
 from jobs.outcomes import Chunk, Outcome
+from jobs.runtimes.base import ContainerSpec, Handle, Runtime
 from jobs.sources import Passage
 from jobs.sources.bypass import NoSource
 from jobs.sources.passage import DELIVER, FETCH
-from jobs.states import FailureClass, Stage
+from jobs.states import AttemptState, FailureClass, Stage
 from jobs.ten_steps import DELIVERING
+from jobs.warm import Warm, warm_for
 from portal.errors import PortalError
 
 AWAY = 503  # of a PortalError: trying again can help
@@ -60,9 +62,20 @@ class Work:
         """Make ready what the container is to find. May be repeated. Raises Ends, RuntimeFault, PortalError."""
         raise NotImplementedError
 
+    def make_ready(self, runtime: Runtime) -> None:
+        """Before anything is brought. Raises RuntimeFault."""
+
+    def fit(self, spec: ContainerSpec) -> ContainerSpec:
+        """The container as it is asked for."""
+        return spec
+
     def take(self, care: Care, outcome: Outcome, *, exited: bool) -> Outcome:
         """Take what it wrote into the store, once it has stopped. May be repeated."""
         raise NotImplementedError
+
+    def clear(self) -> None:
+        """Forget its folder, when all is settled."""
+        self.folder.remove()
 
     def alone(self, care: Care) -> Outcome:
         """What is done where no container runs. Raises Ends, PortalError."""
@@ -72,6 +85,16 @@ class Work:
     def written(self) -> tuple[Path, ...]:
         """The folders whose size counts against the disk limit."""
         return (self.folder.root,)
+
+    @property
+    def handle(self) -> Handle:
+        """Where it runs, if it has begun: known from its name alone."""
+        return Handle(name=self.attempt.name, adopted=True)
+
+    @property
+    def begun(self) -> bool:
+        """Whether its program has been started, or may have been: it is never started a second time."""
+        return self.attempt.state == AttemptState.RUNNING
 
     @property
     def task(self) -> Task:
@@ -278,6 +301,40 @@ class Run(StageWork):
 
 
 @dataclass(frozen=True)
+class KeptRun(Run):
+    """The same in a container that its slot keeps: its folder is the slot's, its chunk a copy."""
+
+    warm: Warm = field(kw_only=True)
+
+    @property
+    def handle(self) -> Handle:
+        return self.warm.handle(self.attempt.name)
+
+    @property
+    def begun(self) -> bool:
+        return self.warm.asked(self.attempt)
+
+    def make_ready(self, runtime: Runtime) -> None:
+        self.warm.make_ready(self.attempt, cast("RunPlan", self.plan), runtime)
+
+    def own(self, care: Care) -> Given:
+        given = super().own(care)
+        chunk = self._place(CHUNK)
+        chunk.unlink(missing_ok=True)
+        shutil.copyfile(given.sources["chunk"], chunk)
+        if os.geteuid() == 0:
+            os.chown(chunk, 0, 0)
+        chunk.chmod(0o444)
+        return Given(env=given.env)
+
+    def fit(self, spec: ContainerSpec) -> ContainerSpec:
+        return self.warm.around(spec, self.attempt)
+
+    def clear(self) -> None:
+        self.warm.empty()
+
+
+@dataclass(frozen=True)
 class Assemble(StageWork):
     """The files of all tasks in one folder; OUTPUT_DIR is collected. Then the results go to the destination."""
 
@@ -291,10 +348,18 @@ class Assemble(StageWork):
             raise self._refused(refused, lasting=True) from refused
         self._demand_going(care)
         missing = json.dumps(gathering.missing_chunks(self.job))
-        note = self._place(MISSING)
-        note.write_text(missing, encoding="ascii")
+        self._note(MISSING, [missing])
+        self._note(TASKS, (json.dumps(task) + "\n" for task in gathering.tasks_of(self.job)))
+        variables = {"MISSING_CHUNKS": missing, "MISSING_CHUNKS_FILE": MISSING, "TASKS_FILE": TASKS}
+        return Given({"gathered": place}, variables)
+
+    def _note(self, target: str, texts: Iterable[str]) -> None:
+        """A file for the program to read; where it has begun, and an earlier process wrote it, written anew."""
+        note = self._place(target)
+        note.unlink(missing_ok=True)  # whatever a program may have put in its place
+        with note.open("x", encoding="ascii") as file:
+            file.writelines(texts)
         give(note, cast("RunPlan", self.plan))
-        return Given({"gathered": place}, {"MISSING_CHUNKS": missing, "MISSING_CHUNKS_FILE": MISSING})
 
     def take(self, care: Care, outcome: Outcome, *, exited: bool) -> Outcome:
         if not exited:
@@ -338,8 +403,8 @@ class Assemble(StageWork):
 WORK: Mapping[Stage, type[StageWork]] = {each.stage: each for each in (Partition, Run, Assemble)}
 
 
-def work_of(attempt: Attempt, job: Job, folder: Folder, host: str) -> Work:
-    """The work of an attempt, by the stage of its task."""
+def work_of(attempt: Attempt, job: Job, folder: Folder, host: str, *, keeps: bool = False) -> Work:
+    """The work of an attempt, by the stage of its task. `keeps`: whether its runtime keeps containers."""
     if not job.in_stages:
         plan = RunPlan.from_json(job.plan)
         return Whole(attempt, job, folder, host, plan, job.machine_type.name, plan.limits.disk_mib)
@@ -347,5 +412,8 @@ def work_of(attempt: Attempt, job: Job, folder: Folder, host: str) -> Work:
     row = rows.get(job=job, stage=attempt.task.stage)
     stage_plan = RunPlan.from_json(row.plan) if row.plan else None
     machine = row.machine_type
-    kind = WORK[Stage(attempt.task.stage)]
-    return kind(attempt, job, folder, host, stage_plan, machine.name, machine.disk_mib, row=row)
+    stage = Stage(attempt.task.stage)
+    warm = warm_for(attempt, row, stage_plan, keeps=keeps) if stage == Stage.RUN and stage_plan is not None else None
+    if warm is not None:
+        return KeptRun(attempt, job, warm.folder, host, stage_plan, machine.name, machine.disk_mib, row=row, warm=warm)
+    return WORK[stage](attempt, job, folder, host, stage_plan, machine.name, machine.disk_mib, row=row)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from apps_catalog.services.agreeing import accept_eula, eula_accepted_at, eula_address, eula_digest, eula_missing
 from apps_catalog.services.bundles import ImportedBundle, from_archive, from_files, from_folder, import_bundle
+from apps_catalog.services.engines import NAMES as ENGINES
+from apps_catalog.services.engines import install_engine
 from apps_catalog.services.from_images import (
     begin_image_import,
     fail_image_import,
@@ -30,6 +32,7 @@ from apps_catalog.services.shaping import edited_overlay, set_overlay
 from apps_catalog.services.tags import resolve_tag, tags_of
 
 __all__ = [
+    "ENGINES",
     "GRANTS",
     "Imported",
     "ImportedBundle",
@@ -50,6 +53,7 @@ __all__ = [
     "image_fits",
     "import_bundle",
     "import_definition",
+    "install_engine",
     "look_up_image",
     "make_default",
     "not_launchable",

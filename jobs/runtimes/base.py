@@ -54,6 +54,9 @@ class ContainerSpec:
     that are reached from outside; they need the way out.
 
     With `terminal` the program has one: its output is one stream, and `attach` gives both ways of it.
+
+    `kept`: a container to run it in, as a fresh process of its own. It is made where it isn't there, goes on when the
+    process has ended, and is ended by removing it. Of this spec then only name, argv, env and workdir are taken.
     """
 
     name: str
@@ -77,9 +80,11 @@ class ContainerSpec:
     as_root: bool = False
     writable_root: bool = False
     terminal: bool = False
+    kept: ContainerSpec | None = None
 
 
 _CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
+POST = "/opt/slipway/post"  # in a kept container, whose program is apps_catalog/launch/container/keeper.py
 _HOSTNAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 MAX_PUBLIC = 40
 _MAX_ID = 2**32 - 2  # the last one means "no such user" to the kernel
@@ -88,6 +93,8 @@ _MAX_ID = 2**32 - 2  # the last one means "no such user" to the kernel
 def refuse_unsound(spec: ContainerSpec) -> None:
     """Raise RuntimeFault(start_refused) where a spec must never reach an engine. Every runtime's start calls it."""
     reason = _unsound(spec) or _unsound_network(spec)
+    if spec.kept is not None:
+        refuse_unsound(spec.kept)
     if reason:
         raise RuntimeFault(f"{spec.name!r} was not started: {reason}", code="start_refused", retry=False)
 
@@ -176,6 +183,25 @@ class Handle:
     name: str
     id: str = ""
     adopted: bool = False  # found running (or created) rather than started by this call
+    kept: Kept | None = None  # where it runs in a kept container: this one
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A kept container: its name, and the folder of this host through which it is told what to run (its mount at POST)."""
+
+    name: str
+    post: str
+
+
+@dataclass(frozen=True)
+class Usage:
+    """One sample. cpu_s is cumulative CPU seconds; memory is the working set in bytes."""
+
+    cpu_s: float
+    memory_bytes: int
+    memory_peak_bytes: int
+    pids: int
 
 
 @dataclass(frozen=True)
@@ -190,11 +216,15 @@ class Running:
 
 @dataclass(frozen=True)
 class Exited:
-    """`code` as the engine says (137 = SIGKILL). `oom` where the kernel killed for memory. `reason` from the engine, may be empty."""
+    """`code` as the engine says (137 = SIGKILL). `oom` where the kernel killed for memory. `reason` from the engine, may be empty.
+
+    `used`: the figures of the whole, where a runtime knows them at the end.
+    """
 
     code: int
     oom: bool = False
     reason: str = ""
+    used: Usage | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -212,16 +242,6 @@ class LogLine:
     stamp: str
     stream: Literal["stdout", "stderr"]
     data: bytes
-
-
-@dataclass(frozen=True)
-class Usage:
-    """One sample. cpu_s is cumulative CPU seconds; memory is the working set in bytes."""
-
-    cpu_s: float
-    memory_bytes: int
-    memory_peak_bytes: int
-    pids: int
 
 
 @dataclass(frozen=True)
@@ -268,7 +288,12 @@ class Terminal(Protocol):
 
 
 class Runtime(Protocol):
-    """What every runtime does. A runtime is done when tests/jobs/runtimes/test_contract*.py pass over it."""
+    """What every runtime does. A runtime is done when tests/jobs/runtimes/test_contract*.py pass over it.
+
+    `keeps`: it can run a spec in a `kept` container; else such a spec must not be asked for.
+    """
+
+    keeps: bool
 
     def start(self, spec: ContainerSpec) -> Handle:
         """Start, once: a name that is taken is adopted (and started if it was only created). Raises RuntimeFault."""

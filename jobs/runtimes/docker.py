@@ -49,6 +49,8 @@ _FINAL = (
 class DockerRuntime(docker_networks.PrivateNetworks, docker_terminals.Terminals):
     """Thread-safe. `base_url` as Engine's; `networks` are the addresses that private networks get theirs of."""
 
+    keeps = False
+
     def __init__(
         self,
         base_url: str | None = None,

@@ -7,13 +7,16 @@ import threading
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from jobs.runtimes import references
 from jobs.runtimes.base import (
+    POST,
     ContainerSpec,
     Exited,
     Handle,
     ImageInfo,
+    Kept,
     LogLine,
     Missing,
     Observation,
@@ -28,9 +31,9 @@ from jobs.runtimes.base import (
 )
 from jobs.runtimes.fake_programs import Container, FakeProgram, Program, Stream, by_words, pieces, stamp
 from jobs.runtimes.fake_terminals import FakeTerminal, LinesTerminal, Shell
+from jobs.runtimes.posts import Record
 
 __all__ = ["FakeProgram", "FakeRuntime", "Program", "by_words"]
-
 _STDOUT: Stream = "stdout"
 
 
@@ -40,6 +43,7 @@ class FakeRuntime:
     `program` says what a spec does. `gpus` is how many this host has. `missing` and `registries` make images fail as they
     do with an engine; `private` images ask for their login. `files` are in every image, by their paths; images of
     `shell_less` have no shell. `away()` and `back()` are an engine that goes and comes; containers go on meanwhile.
+    `keeps`: whether kept containers may be asked for; their tasks are containers here too.
     """
 
     def __init__(
@@ -51,9 +55,12 @@ class FakeRuntime:
         registries: tuple[str, ...] = ("docker.io",),
         sample_every_s: float = 1.0,
         files: Mapping[str, bytes] | None = None,
+        keeps: bool = False,
         private: Mapping[str, RegistryLogin] | None = None,
         shell_less: Collection[str] = (),
     ) -> None:
+        self.keeps = keeps
+        self.held: dict[str, ContainerSpec] = {}  # the kept containers that are there
         self._program = program
         self._gpus = gpus
         self._missing = set(missing)
@@ -129,7 +136,16 @@ class FakeRuntime:
             self._serial += 1
             identity = hashlib.sha256(f"{spec.name} {self._serial}".encode()).hexdigest()
             self._containers[spec.name] = Container(spec, self._program(spec), identity, pid=1000 + self._serial)
-            return Handle(name=spec.name, id=identity)
+            return Handle(name=spec.name, id=identity, kept=self._hold(spec))
+
+    def _hold(self, spec: ContainerSpec) -> Kept | None:
+        """The kept container is there from now on, and its post knows of the task."""
+        if spec.kept is None:
+            return None
+        self.held[spec.kept.name] = spec.kept
+        post = next(mount.source for mount in spec.kept.mounts if mount.target == POST)
+        Record(Path(post), spec.name).ask(spec)
+        return Kept(spec.kept.name, post)
 
     def _begin(self, container: Container) -> None:
         program = container.program
@@ -220,9 +236,13 @@ class FakeRuntime:
         with self._changed:
             self._require_engine()
             found = self._find(handle)
-            if found is not None:
-                del self._containers[found.spec.name]
-                self._changed.notify_all()
+            within = [one for one in self._containers.values() if one.spec.kept and one.spec.kept.name == handle.name]
+            self.held.pop(handle.name, None)
+            for one in within if found is None else [found]:
+                del self._containers[one.spec.name]
+            self._changed.notify_all()
+            if handle.kept is not None:
+                Record(Path(handle.kept.post), handle.name).forget()
 
     # -- looking on ---------------------------------------------------------------------------------------------------
 

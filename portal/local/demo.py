@@ -23,7 +23,16 @@ from pathlib import Path
 
 from portal.errors import PortalError
 from portal.local import postgres
-from portal.local.demo_client import Api, DemoError, Json, example_jobs, launch_and_wait, table, wait_until_ready
+from portal.local.demo_client import (
+    Api,
+    DemoError,
+    Json,
+    example_jobs,
+    launch_and_wait,
+    save_templates,
+    table,
+    wait_until_ready,
+)
 from portal.local.demo_images import OwnImages, tag_of
 from portal.local.processes import Processes, Told, listen
 
@@ -114,6 +123,7 @@ class Demo:
         self.env.setdefault("DEBUG", "1" if self.develop else "0")
         self.env.setdefault("JARVICE_API", "1")
         self.env.setdefault("PRICE_UNIT", "EUR")
+        self.env.setdefault("BUNDLE_IMAGE", IMAGE)  # which has Python, and is here
         return url
 
     # ---- The parts
@@ -193,6 +203,7 @@ class Demo:
         with self.database():
             say("Bringing the database up to date ...")
             self.manage("migrate", "--noinput", "--verbosity", "0")
+            self.manage("install_engines")
             self.collect_static()
             words = ["--username", USERNAME, "--image", IMAGE, "--image-id", image_id]
             for name, own_id in self.own_images().items():
@@ -218,8 +229,12 @@ class Demo:
         jobs: list[Json] = []
         if not self.develop:
             say("Launching the examples over REST ...")
+            save_templates(api, ROOT / "examples" / "templates")
             jobs = launch_and_wait(api, list(example_jobs(ROOT / "examples", vault)), self.still_there)
             print(f"\n{table(jobs)}\n")
+            for job in jobs:
+                if "fractal.png" in job["results"]:
+                    print(f"  The fractal's picture: {url}/jobs/{job['number']}/")
         print(f"  {url}\n  user      {USERNAME}\n  password  {password}\n", flush=True)
         return jobs
 

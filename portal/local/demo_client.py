@@ -19,6 +19,13 @@ from portal.errors import PortalError
 TERMINAL = {"succeeded", "failed", "cancelled"}
 JOB_WAIT_S = 180.0
 Json = dict[str, Any]
+# Job templates of the examples, and the file of the demo's vault that each takes, if any.
+STAGED = {
+    "fractal": "",
+    "count-words": "texts/sample.txt",
+    "clean-csv": "measurements/untidy-sales.csv",
+    "sweep-decay": "",
+}
 
 
 class DemoError(PortalError):
@@ -80,7 +87,7 @@ def wait_until_ready(url: str, still_there: Callable[[], None], within_s: float 
 
 
 def example_jobs(examples: Path, vault: str) -> Iterator[Json]:
-    """One submission for each example."""
+    """One submission for each example: those in stages by their templates."""
     text = base64.b64encode((examples / "word-count" / "sample.txt").read_bytes()).decode()
     yield {"app": "gallery", "command": "show", "machine": "n1", "vault": vault, "parameters": {"-details": True}}
     yield {"app": "pi", "machine": "n2", "vault": "", "parameters": {"-thousands": 2000}}
@@ -92,13 +99,27 @@ def example_jobs(examples: Path, vault: str) -> Iterator[Json]:
         "parameters": {"-file": "measurements/weather-station.csv", "-column": "temperature_c"},
     }
     yield {"app": "word-count", "machine": "n1", "vault": "", "parameters": {"text": text}}
+    for template, path in STAGED.items():
+        source = {"kind": "vault", "vault": vault, "paths": [path]} if path else {"kind": "bypass"}
+        yield {"template": template, "name": "demo", "dataSource": source}
+
+
+def save_templates(api: Api, folder: Path) -> None:
+    """The job templates of the examples, made, or changed to what they say now."""
+    known = {row["id"] for row in api.call("GET", "templates?limit=100")["items"]}
+    for path in sorted(folder.glob("*.json")):
+        body = {**json.loads(path.read_text(encoding="utf-8")), "everyone": True}
+        if body["id"] in known:
+            api.call("PATCH", f"templates/{body['id']}", body)
+        else:
+            api.call("POST", "templates", body)
 
 
 def launch_and_wait(api: Api, submissions: list[Json], still_there: Callable[[], None]) -> list[Json]:
     """Every job with its `results` (paths), all of them ended, or DemoError."""
     numbers = []
     for submission in submissions:
-        body = {"command": "", "label": "demo", **submission}
+        body = submission if "template" in submission else {"command": "", "label": "demo", **submission}
         numbers.append(api.call("POST", "jobs", body, key=str(uuid.uuid4()))["number"])
     deadline = time.monotonic() + JOB_WAIT_S
     jobs: list[Json] = []

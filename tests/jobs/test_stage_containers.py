@@ -8,7 +8,7 @@ import pytest
 
 from jobs.models import Job, Result
 from jobs.results import open_result, results_of
-from jobs.runtimes.docker import DockerRuntime
+from jobs.runtimes.keeping import KeepingRuntime
 from jobs.states import JobState
 from portal.people.models import User
 from tests.factories import make_machine
@@ -62,7 +62,7 @@ SIZES = {"ram_mib": 128, "pids": 128, "disk_mib": 256}
 
 @pytest.fixture
 def pinned(start: Start) -> str:
-    runtime = DockerRuntime()
+    runtime = KeepingRuntime()
     make_machine("n1", **SIZES)
     start(runtime, n1=4)
     return runtime.image(IMAGE, pull=False).pinned

@@ -114,6 +114,28 @@ def test_a_failing_task_is_named_with_its_stage_and_remedy(owner: User, start: S
     assert (job.state, job.exit_code) == (JobState.FAILED, 3)
 
 
+def test_the_assembler_is_told_which_file_is_whose_and_the_parameters_of_a_sweep(owner: User, start: Start) -> None:
+    told: list[object] = []
+
+    def partition(spec: ContainerSpec) -> None:
+        for number, chunk in enumerate(('{"$parameters": {"rate": 0.1}}', "no point")):
+            (place(spec, "/job/chunks") / f"data_{number}.bin").write_text(chunk)
+
+    def run(spec: ContainerSpec) -> None:
+        for name in ("b.txt", "a.txt") if spec.env["CHUNK_NUMBER"] == "0" else ("a.txt", "only.txt"):
+            (place(spec, "/job/results") / name).write_text("x")
+
+    def assemble(spec: ContainerSpec) -> None:
+        told.extend(json.loads(line) for line in place(spec, spec.env["TASKS_FILE"]).read_text().splitlines())
+
+    start(Stages(partition=partition, run=run, assemble=assemble).runtime())
+    assert ended(submit(owner)).state == JobState.SUCCEEDED
+    assert told == [
+        {"chunk": 0, "files": ["0_a.txt", "b.txt"], "parameters": {"rate": 0.1}},
+        {"chunk": 1, "files": ["1_a.txt", "only.txt"]},
+    ]
+
+
 def test_the_assembler_is_told_of_holes(owner: User, start: Start) -> None:
     told: list[str] = []
 

@@ -4,6 +4,8 @@ python3 start.py partition|run|assemble ENTRY. A `run` function is given, by nam
 basepath, task_dir, input_path, results_dir, output_dir, chunk_number, task_id, metadata (and source_dir, chunks_dir). The
 constant OUTPUT_PATH of its module names the folder below basepath where it writes. An entry point without a `run`, or one
 that calls it itself, is a program.
+
+A chunk `{"$parameters": {...}}` is a point of a sweep: what it holds is laid over the app's own parameters.
 """
 
 import ast
@@ -19,12 +21,40 @@ PARAMS = {"partition": "PARTITIONER_PARAMS", "run": "APP_PARAMS", "assemble": "A
 INPUT = {"partition": "SOURCE_DIR", "run": "TASK_DIR", "assemble": "TASK_RESULTS_DIR"}
 OUTPUT = {"partition": "CHUNKS_DIR", "run": "TASK_RESULTS_DIR", "assemble": "OUTPUT_DIR"}
 EARLY = "runner.py"
+POINT, POINT_BYTES_MAX = "$parameters", 65536
+VARIABLE_BYTES_MAX = 131000  # Linux gives a program no longer one
 NO_ENTRY, NO_RUN = 66, 64  # exit codes: EX_NOINPUT, EX_USAGE
 
 
 def leave(code: int, message: str) -> None:
     sys.stderr.write(message + "\n")
     sys.exit(code)
+
+
+def point_of(path: str) -> "dict[str, object]":
+    """The parameters that a chunk is a point of a sweep with; {} where it is another chunk."""
+    with open(path, "rb") as file:
+        text = file.read(POINT_BYTES_MAX + 1)
+    if len(text) > POINT_BYTES_MAX or ('"' + POINT + '"').encode() not in text:
+        return {}
+    try:
+        found = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return {}
+    if isinstance(found, dict) and list(found) == [POINT] and isinstance(found[POINT], dict):
+        return dict(found[POINT])
+    return {}
+
+
+def lay_point_over() -> None:
+    point = point_of(os.path.join(os.environ["TASK_DIR"], "data.bin"))
+    if point:
+        text = json.dumps(dict(json.loads(os.environ["APP_PARAMS"]), **point), separators=(",", ":"))
+        if len(text) > VARIABLE_BYTES_MAX:
+            leave(
+                NO_RUN, "The parameters of this task are too large together for a variable. Put data into the source."
+            )
+        os.environ["APP_PARAMS"] = text
 
 
 def entry_of(asked: str) -> str:
@@ -144,6 +174,8 @@ def call_run(path: str, stage: str) -> None:
 
 def main() -> None:
     stage, path = sys.argv[1], entry_of(sys.argv[2])
+    if stage == "run":
+        lay_point_over()
     if is_program(path):
         os.execv(sys.executable, [sys.executable, path])
     sys.argv = [path]

@@ -14,12 +14,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from apps_catalog.models import Version
-from apps_catalog.services import import_definition, look_up_image, publish
+from apps_catalog.services import from_folder, import_bundle, import_definition, look_up_image, publish
 from jobs import vaults
 from jobs.models import MachineType, Vault
+from portal.errors import PortalError
 from portal.people.models import SCOPES, ApiToken, Membership, Team, User
 
 EXAMPLES = settings.BASE_DIR / "examples"
+TEXT = "texts/sample.txt"  # in the vault
 MACHINE_TYPES = (
     MachineType(name="n1", description="Small", cores=1, ram_mib=512, order=1, price_per_hour="0.02"),
     MachineType(name="n2", description="Medium", cores=2, ram_mib=1024, order=2, price_per_hour="0.04"),
@@ -72,6 +74,10 @@ class Command(BaseCommand):
             if not path.with_name("Dockerfile").exists()
         }
         apps = _apps(user, {**shared, **own})
+        apps += [
+            _bundle(path.parent, user, options["image_id"]) for path in sorted(EXAMPLES.glob("bundles/*/manifest.json"))
+        ]
+        _pin_engines(user, options["image_id"])
         self.stdout.write(json.dumps({"token": _token(user), "vault": vault.name, "apps": apps}))
 
 
@@ -110,6 +116,9 @@ def _vault(user: User) -> Vault:
             vaults.make_folder(vault, name)
         else:
             vaults.save_file(vault, name, [path.read_bytes()])
+    if not vaults.exists(vault, TEXT):
+        vaults.make_folder(vault, TEXT.partition("/")[0])
+        vaults.save_file(vault, TEXT, [(EXAMPLES / "word-count" / "sample.txt").read_bytes()])
     return vault
 
 
@@ -127,9 +136,32 @@ def _app(definition: Path, user: User, image: str, image_id: str) -> str:
         raise CommandError(f"{definition} is refused: {said}")
     if imported.version.state == Version.State.DRAFT:
         publish(version=imported.version, actor=user)
-    elif image_id and imported.version.image_pinned not in {"", image_id}:
-        look_up_image(version=imported.version, actor=user)
+    else:
+        _pin(imported.version, user, image_id)
     return slug
+
+
+def _bundle(folder: Path, user: User, image_id: str) -> str:
+    """Import and publish a bundle of the examples, which runs in BUNDLE_IMAGE. Its slug."""
+    try:
+        imported = import_bundle(read=from_folder(folder), actor=user, activate=True)
+    except PortalError as refused:
+        raise CommandError(f"{folder} is refused: {refused}") from refused
+    if imported.version is None or imported.app is None:
+        said = "; ".join(finding.message for finding in imported.reading.findings if finding.level == "error")
+        raise CommandError(f"{folder} is refused: {said}")
+    _pin(imported.version, user, image_id)
+    return imported.app.slug
+
+
+def _pin_engines(user: User, image_id: str) -> None:
+    for version in Version.objects.filter(app__builtin=True, state=Version.State.PUBLISHED):
+        _pin(version, user, image_id)
+
+
+def _pin(version: Version, user: User, image_id: str) -> None:
+    if image_id and version.image_pinned not in {"", image_id}:
+        look_up_image(version=version, actor=user)
 
 
 def _token(user: User) -> str:

@@ -22,7 +22,7 @@ from jobs.folders import host_root
 from jobs.models.hosts import NAME, TAG
 from jobs.relay import namespaces
 from jobs.relay.listening import Address, address_of, self_made_certificate
-from jobs.runtimes.docker import DockerRuntime
+from jobs.runtimes.keeping import KeepingRuntime
 from jobs.serving import serve as serve_here
 from jobs.slots import Slots
 from portal.broker import broker
@@ -81,7 +81,7 @@ class Command(BaseCommand):
             )
         except PortalError as refused:
             raise CommandError(str(refused)) from refused
-        runtime = DockerRuntime(settings.DOCKER_URL, registries=settings.REGISTRIES, networks=settings.JOB_NETWORKS)
+        runtime = KeepingRuntime(settings.DOCKER_URL, registries=settings.REGISTRIES, networks=settings.JOB_NETWORKS)
         slots = Slots(host=host, runtime=runtime, serve=serve)
         self._listen_for_portal(slots, relay)
         self._run(slots, host.queue_name, lock)

@@ -29,6 +29,9 @@ def job(tmp_path: Path) -> Path:
     return tmp_path
 
 
+SAYS_PARAMS = "import os\n" + writes("os.environ['TASK_RESULTS_DIR']", "os.environ['APP_PARAMS']")
+
+
 def start(job: Path, code: str = "", *, stage: str = "run", entry: str = "main.py") -> subprocess.CompletedProcess[str]:
     if code:
         (job / "app" / entry).write_text(code)
@@ -142,3 +145,37 @@ def test_what_goes_wrong_is_said_and_ends_it(job: Path, code: str, exit_code: in
     done = start(job, code)
     assert done.returncode == exit_code, done.stderr
     assert said in done.stderr
+
+
+def test_a_point_of_a_sweep_is_laid_over_the_parameters(job: Path) -> None:
+    (job / "job/task/data.bin").write_text('{"$parameters": {"rate": 0.5, "n": 8, "word": "\\ud800ä"}}\n')
+    assert start(job, SAYS_PARAMS).returncode == 0
+    assert json.loads(written(job)) == {"n": 8, "rate": 0.5, "word": "\ud800ä"}
+    done = start(job, "import os\ndef run(params, results_dir):\n    " + writes("results_dir", "str(params['rate'])"))
+    assert done.returncode == 0, done.stderr
+    assert written(job) == "0.5"
+
+
+NO_POINTS = (
+    b'{"$parameters": [1]}',
+    b'{"$parameters": {"n": 8}, "more": 1}',
+    b'{"parameters": {"n": 8}}',
+    b'{"$parameters": {"n": 8}',
+    b'"$parameters"' + b"[" * 60_000,
+    b'{"$parameters": {"n": "' + b"x" * 70_000 + b'"}}',
+    b'\xff{"$parameters": {"n": 8}}',
+)
+
+
+@pytest.mark.parametrize("chunk", NO_POINTS, ids=range(len(NO_POINTS)))
+def test_any_other_chunk_changes_no_parameter(job: Path, chunk: bytes) -> None:
+    (job / "job/task/data.bin").write_bytes(chunk)
+    assert start(job, SAYS_PARAMS).returncode == 0
+    assert json.loads(written(job)) == {"n": 7}
+
+
+def test_a_point_that_no_variable_can_hold_is_refused(job: Path) -> None:
+    (job / "job/task/data.bin").write_text(json.dumps({"$parameters": {"n": "ä" * 30_000}}, ensure_ascii=False))
+    done = start(job, SAYS_PARAMS)
+    assert done.returncode == 64
+    assert "too large together" in done.stderr

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, cast
 
-from jobs.runtimes.base import ContainerSpec, Exited, LogLine, Missing, PublicPort, Tmpfs
+from apps_catalog.launch import harness
+from jobs.runtimes.base import POST, ContainerSpec, Exited, LogLine, Missing, Mount, PublicPort, Tmpfs
 from jobs.runtimes.docker import DockerRuntime
 from jobs.runtimes.fake import FakeProgram, FakeRuntime
 from tests.jobs.runtimes.saved_images import saved
@@ -50,6 +54,39 @@ class Bench:
     def run(self, spec: ContainerSpec) -> tuple[Exited | Missing, list[LogLine]]:
         handle = self.runtime.start(spec)
         return self.runtime.wait(handle), list(self.runtime.follow(handle))
+
+
+@dataclass
+class KeptBench(Bench):
+    """Docker Engine, each spec as a process in a kept container, made as it would be one of its own."""
+
+    root: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="slipway-kept-")))
+
+    def spec(self, *argv: str, does: FakeProgram | Does | None = None, **over: Any) -> ContainerSpec:
+        return kept_in(self.root, super().spec(*argv, does=does, **over))
+
+
+def kept_in(root: Path, spec: ContainerSpec, name: str = "") -> ContainerSpec:
+    """The spec as a task of a kept container `name`, whose folder is made below `root`."""
+    name = name or f"kept-{spec.name}"
+    post = root / name
+    post.mkdir(exist_ok=True)
+    os.chown(post, spec.uid, spec.gid)
+    for script, text in (("start.py", harness.TEXT), ("keeper.py", harness.KEEPER)):
+        (root / script).write_text(text)
+        (root / script).chmod(0o644)
+    root.chmod(0o755)
+    scripts = (
+        Mount(str(root / script), f"/opt/slipway/{script}", readonly=True) for script in ("start.py", "keeper.py")
+    )
+    kept = replace(
+        spec,
+        name=name,
+        argv=("python3", "/opt/slipway/keeper.py", POST, "/opt/slipway/start.py"),
+        env={},
+        mounts=(*spec.mounts, Mount(str(post), POST), *scripts),
+    )
+    return replace(spec, kept=kept)
 
 
 def make_image(bench: Bench, layer: bytes) -> str:
