@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from apps_catalog import services
 from apps_catalog.launch.schema import command_schema
+from apps_catalog.launch.spec import Requirements
 from apps_catalog.models import App, Version
 from portal.api.fields import Body, Flag, Text
 
@@ -33,6 +34,7 @@ class AppRead(serializers.ModelSerializer[App]):
             "summary",
             "author",
             "kind",
+            "role",
             "categories",
             "version",
             "not_launchable",
@@ -118,6 +120,39 @@ class FindingRead(serializers.Serializer[Any]):
     pointer = serializers.CharField(allow_blank=True)
     line = serializers.IntegerField(allow_null=True)
     column = serializers.IntegerField(allow_null=True)
+    file = serializers.CharField(allow_blank=True, default="", help_text="Of a bundle: which of its files.")
+
+
+class NeedsRead(serializers.Serializer[Any]):
+    min_cpu = serializers.IntegerField(help_text="vCPUs.")
+    min_memory = serializers.FloatField(help_text="GiB.")
+    gpu = serializers.ListField(child=serializers.CharField(), help_text="Any one of these models; empty: none.")
+
+
+class BundleRead(serializers.Serializer[Any]):
+    role = serializers.ChoiceField(choices=App.Role.choices)
+    tags = serializers.ListField(child=serializers.CharField(), help_text="What the version is called now.")
+    digest = serializers.CharField(help_text="sha256 of the zip.")
+    size = serializers.IntegerField(help_text="Bytes of the zip.")
+    entrypoint = serializers.CharField(help_text="A file of app/.")
+    device_requirements = NeedsRead()
+    secrets = serializers.ListField(child=serializers.CharField(), help_text="Names of secrets that a job needs.")
+
+
+def bundle_of(version: Version) -> dict[str, Any] | None:
+    if not version.bundle:
+        return None
+    spec = services.spec_of(version)
+    needs = spec.requirements or Requirements()
+    return {
+        "role": spec.role,
+        "tags": services.tags_of(version),
+        "digest": version.bundle_digest,
+        "size": version.bundle_bytes,
+        "entrypoint": spec.entrypoint,
+        "device_requirements": {"min_cpu": needs.min_cpu, "min_memory": needs.min_memory_gib, "gpu": needs.gpus},
+        "secrets": spec.secrets,
+    }
 
 
 class VersionRead(serializers.ModelSerializer[Version]):
@@ -126,6 +161,7 @@ class VersionRead(serializers.ModelSerializer[Version]):
     commands = serializers.SerializerMethodField()
     grants = serializers.SerializerMethodField(help_text="What operators let it do beyond what every app may.")
     findings = FindingRead(many=True)
+    bundle = serializers.SerializerMethodField(help_text="What a ByteNite bundle adds; null for an AppDef.")
 
     class Meta:
         model = Version
@@ -143,6 +179,7 @@ class VersionRead(serializers.ModelSerializer[Version]):
             "grants",
             "findings",
             "definition",
+            "bundle",
             "created_at",
             "published_at",
         )
@@ -150,6 +187,9 @@ class VersionRead(serializers.ModelSerializer[Version]):
 
     def get_not_launchable(self, version: Version) -> str:
         return services.not_launchable(version)
+
+    def get_bundle(self, version: Version) -> BundleRead(allow_null=True):  # type: ignore[valid-type]
+        return bundle_of(version)
 
     def get_grants(self, version: Version) -> GrantRead(many=True):  # type: ignore[valid-type]
         return GrantRead(granted(version), many=True).data

@@ -94,7 +94,7 @@ class Shelf:
     def __init__(self, user: User, wish: Wish) -> None:
         self.user = user
         self.wish = wish
-        self.visible: AppQuerySet = App.objects.visible_to(user).filter(published=True)
+        self.visible: AppQuerySet = App.objects.visible_to(user).filter(published=True, role=App.Role.APP)
         self.found = search.find(self.visible, wish.text)
 
     @cached_property

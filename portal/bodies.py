@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest
 from django.template import loader
 
 from portal.api.problems import refusal
+from portal.errors import PortalError
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -22,7 +24,9 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 FILES = re.compile(
     r"/(files/[^/]+/upload/|uploads/|uploads/to/[^/]+|apps/[^/]+/launch/|api/v1/uploads|api/v1/vaults/[^/]+/files/.+)"
 )
+BUNDLES = re.compile(r"/(curate/import/bundle/(check/)?|api/v1/bundles)")
 TIMES_THE_BODY_LIMIT = 16
+PIECE_BYTES = 2**20
 FORM_AROUND_FILES = 2**20
 
 
@@ -30,7 +34,20 @@ def limit_of(path: str) -> int:
     """Bytes that a request to this address may send."""
     if FILES.fullmatch(path):
         return settings.UPLOAD_LIMIT_MIB * 2**20 + FORM_AROUND_FILES
+    if BUNDLES.fullmatch(path):  # packed it is smaller, and each file of a folder has a frame around it
+        return 2 * settings.BUNDLE_LIMIT_MIB * 2**20 + FORM_AROUND_FILES
     return TIMES_THE_BODY_LIMIT * settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+
+def body_pieces(request: HttpRequest) -> Iterator[bytes]:
+    """The request's body in pieces. Raises PortalError where it is shorter than was said: the connection broke off."""
+    announced = request.META.get("CONTENT_LENGTH") or ""
+    received = 0
+    while piece := request.read(PIECE_BYTES):
+        received += len(piece)
+        yield piece
+    if announced.isdecimal() and received != int(announced):
+        raise PortalError("The connection broke off before the whole file was here. Send it again.", code="broken_off")
 
 
 class BodyLimit:

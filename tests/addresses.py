@@ -67,6 +67,22 @@ def _draft(world: World) -> dict[str, Any]:
     return {"slug": world.app.slug, "label": world.draft.label}
 
 
+def _bundle(world: World) -> dict[str, Any]:
+    return {"slug": world.bundle.app.slug, "label": world.bundle.label}
+
+
+def _bundle_draft(world: World) -> dict[str, Any]:
+    return {"slug": world.bundle.app.slug, "label": world.bundle_draft.label}
+
+
+def _bundle_file(world: World) -> dict[str, Any]:
+    return {**_bundle(world), "name": "app/main.py"}
+
+
+def _bundle_draft_file(world: World) -> dict[str, Any]:
+    return {**_bundle_draft(world), "name": "app/main.py"}
+
+
 def _job(world: World) -> dict[str, Any]:
     return {"number": world.job.number}
 
@@ -197,6 +213,10 @@ EXPECTED: dict[str, list[Rule]] = {
     "api:apps": [Rule({"GET": SIGNED_IN}), Rule({"POST": CURATORS}, closed=403)],
     "api:app": get(CREW, _app),
     "api:app-eula": post(CREW, _app),
+    "api:bundles": [Rule({"POST": CURATORS}, closed=403)],
+    "api:bundle": get(CREW, _bundle) + get(CURATORS, _bundle_draft),
+    "api:activate": post(CURATORS, _version, closed=403) + post(CURATORS, _draft, closed=403),
+    "api:deactivate": post(CURATORS, _version, closed=403) + post(CURATORS, _draft, closed=403),
     "api:version": get(CREW, _version) + get(CURATORS, _draft),
     "api:version-schema": get(CREW, _version) + get(CURATORS, _draft),
     "api:validate": post(CREW, _app),
@@ -272,6 +292,11 @@ EXPECTED: dict[str, list[Rule]] = {
     "apps_catalog:curate": get(CURATORS, closed=403),
     "apps_catalog:curate-import": both(CURATORS, closed=403),
     "apps_catalog:curate-check": post(CURATORS, closed=403),
+    "apps_catalog:curate-import-bundle": both(CURATORS, closed=403),
+    "apps_catalog:curate-check-bundle": post(CURATORS, closed=403),
+    "apps_catalog:bundle-code": get(CREW, _bundle_file) + get(CURATORS, _bundle_draft_file),
+    "apps_catalog:bundle-download": get(CREW, _bundle) + get(CURATORS, _bundle_draft),
+    "jobs:fitting-machines": get(CREW, _bundle) + get(CURATORS, _bundle_draft),
     "apps_catalog:curate-version": get(CURATORS, _draft, closed=403),
     "apps_catalog:compare": get(CURATORS, _app, closed=403),
     "apps_catalog:import-runs": both(CURATORS, closed=403),

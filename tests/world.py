@@ -58,6 +58,8 @@ class World:
     team_template: JobTemplate
     secret: Secret  # the owner's alone
     team_secret: Secret
+    bundle: Version  # of an app for the team only
+    bundle_draft: Version
     clients: dict[str, Client] = field(default_factory=dict)
     cookies: dict[str, dict[str, str]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)  # for the JARVICE door
@@ -97,6 +99,8 @@ def build() -> World:
     host = make_host("matrix-host")
     app = make_app(slug="matrix", visibility="teams")
     app.teams.add(crew)
+    bundles = make_app(slug="matrix-bundle", visibility="teams", kind=App.Kind.BYTENITE)
+    bundles.teams.add(crew)
     version = make_version(app, label="1.0")
     draft = make_version(app, label="2.0", state="draft")
     job = make_job(owner, version=version, state=JobState.SUCCEEDED)
@@ -128,6 +132,8 @@ def build() -> World:
         team_template=make_template(owner, app="matrix-bundle", team=crew),
         secret=make_secret(owner),
         team_secret=make_secret(crew),
+        bundle=make_bundle(app=bundles, name="matrix-bundle"),
+        bundle_draft=make_bundle(app=bundles, name="matrix-bundle", label="2.0", minor=2, state="draft"),
     )
     for name in PEOPLE:
         world.clients[name] = Client(raise_request_exception=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -15,17 +16,21 @@ from django.views.decorators.http import require_safe
 
 from apps_catalog import services
 from apps_catalog.help_pages import cleaned
+from apps_catalog.launch.bytenite import COMMAND
 from apps_catalog.launch.examples import example_machine, example_values
 from apps_catalog.launch.json_schema.kept import fields_on_top
+from apps_catalog.launch.requirements import words
 from apps_catalog.launch.snippets import Snippet, snippets
-from apps_catalog.launch.spec import Command, LaunchSpec
+from apps_catalog.launch.spec import Command, LaunchSpec, Requirements
 from apps_catalog.models import App, Version
 from apps_catalog.numbered import Remarks
+from apps_catalog.services.bundle_contents import BundleFile, contents
 from apps_catalog.services.granting import Granted
+from apps_catalog.services.tags import tags_of
 from apps_catalog.wording import VAULT_TYPES, counted
 from portal.errors import NotFound
-from portal.people import signed_in
-from portal.people.models import User
+from portal.people import secrets, signed_in
+from portal.people.models import Secret, User
 
 VERSIONS_SHOWN = 30
 
@@ -39,6 +44,9 @@ def app_page(request: HttpRequest, slug: str) -> HttpResponse:
     if app is None or app.default_version is None:
         raise NotFound("There is no such app, or it is not yours to see. Search the catalog for it.")
     app.default_version.app = app
+    if app.kind == App.Kind.BYTENITE:
+        page = BundlePage(user, app, app.default_version, request)
+        return render(request, "apps_catalog/bundle.html", {"page": page})
     return render(request, "apps_catalog/app.html", {"page": AppPage(user, app, app.default_version, request)})
 
 
@@ -142,6 +150,58 @@ class AppPage:
     @cached_property
     def remarks(self) -> Remarks:
         return Remarks.of(self.version)
+
+
+@dataclass(frozen=True)
+class Need:
+    """A secret that a bundle asks for; `whose` has it: the person, a team by name, or "" where it is missing."""
+
+    name: str
+    whose: str
+
+
+@dataclass(frozen=True)
+class BundlePage(AppPage):
+    """An app or an engine of ByteNite's kind: its tags, its code, what it needs of a machine and of whoever runs it."""
+
+    @cached_property
+    def tags(self) -> list[str]:
+        return tags_of(self.version)
+
+    @cached_property
+    def files(self) -> list[BundleFile]:
+        return contents(self.version)
+
+    @property
+    def asks(self) -> str:
+        return _asks(self.spec.commands[COMMAND])
+
+    @property
+    def needs_words(self) -> str:
+        return words(self.spec.requirements or Requirements())
+
+    @property
+    def network(self) -> bool:
+        """Whether an operator lets it out to other machines."""
+        return self.version.outgoing_network
+
+    @cached_property
+    def secrets(self) -> list[Need]:
+        names = self.spec.secrets
+        held = {row.name: row for row in secrets.visible_to(self.user).filter(name__in=names)} if names else {}
+        return [Need(name, _whose(held.get(name))) for name in names]
+
+    @property
+    def template(self) -> str:
+        """How a template names it."""
+        section = {App.Role.APP: "app"}.get(App.Role(self.app.role), self.app.role)
+        return json.dumps({section: self.tags[0]})
+
+
+def _whose(row: Secret | None) -> str:
+    if row is None:
+        return ""
+    return row.team.name if row.team else "you"
 
 
 def _asks(command: Command) -> str:

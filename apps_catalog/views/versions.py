@@ -17,6 +17,7 @@ from apps_catalog.forms import FIELD_OF, ImageForm, VisibilityForm
 from apps_catalog.launch.difference import Difference
 from apps_catalog.models import App, Version
 from apps_catalog.numbered import Remarks, number_lines
+from apps_catalog.services.bundle_contents import contents
 from apps_catalog.services.publishing import require_curator
 from apps_catalog.views import wants_part
 from apps_catalog.views.compare import between
@@ -34,6 +35,7 @@ DONE = {
 }
 WORDS = {
     "version.import": "imported it",
+    "version.replace": "replaced its files",
     "version.publish": "published it",
     "version.make_default": "made it the default",
     "version.retire": "retired it",
@@ -92,6 +94,8 @@ def _show(
         "visibility_form": visibility_form or VisibilityForm(initial=chosen),
         "siblings": siblings,
         "events": _events(version),
+        "files": contents(version) if version.bundle else [],
+        "tags": services.tags_of(version) if version.bundle else [],
     }
     return render(request, "apps_catalog/version.html", shown, status=status)
 

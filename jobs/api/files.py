@@ -20,9 +20,9 @@ from jobs.listing import LISTED_MAX, SORTS, Entry, Listing
 from jobs.models import Upload, Vault
 from jobs.safe_paths import PathRefused
 from jobs.views.downloads import Attachment
-from jobs.views.uploads import body_pieces
 from portal.api.pages import Keyset, listed, query
 from portal.api.views import PortalView, person
+from portal.bodies import body_pieces
 from portal.errors import NotFound
 
 BYTES = {"application/octet-stream": OpenApiTypes.BINARY}

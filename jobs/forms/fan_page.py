@@ -36,7 +36,7 @@ from jobs.forms.schemas import Filled, places_of
 from jobs.prices import FREE, price, total
 from jobs.services import fan_out
 from jobs.services.fan_out import Judged, tags
-from jobs.services.fan_out.offers import Machines
+from jobs.services.fan_out.machines import Machines
 from portal.errors import Conflict, PortalError
 from portal.people.models import User
 
@@ -299,7 +299,7 @@ class FanPage:
             name=f"machine-{stage}",
             choices=tuple(choices),
             none=why_none(version.app.slug, wanted, offers) if best is None else "",
-            note=f"It needs {words(wanted)}.{rest if others else ''}",
+            note="" if best is None else f"It needs {words(wanted)}.{rest if others else ''}",
             errors=() if best is None else self.errors(f"/machines/{stage}"),
         )
 

@@ -14,14 +14,17 @@ from apps_catalog.launch.examples import example_values
 from apps_catalog.launch.machines import fits, unmatched_globs
 from apps_catalog.launch.overlay_editor import part_at
 from apps_catalog.launch.parameters import Upload as UploadParameter
+from apps_catalog.launch.requirements import why_none
 from apps_catalog.launch.snippets import as_json_text
-from apps_catalog.launch.spec import Command, Fault, Json, LaunchSpec, Submission
+from apps_catalog.launch.spec import Command, Fault, Json, LaunchSpec, Requirements, Submission
 from apps_catalog.models import Version
 from apps_catalog.services import authored_spec, edited_overlay, spec_of
+from apps_catalog.services.reading_rights import readable_version
 from jobs.forms.builder import build
 from jobs.forms.drafts import Draft, first_command, read_json
 from jobs.forms.page import Page
 from jobs.models import MachineType
+from jobs.services.fan_out.machines import Machines
 from jobs.usage_of_parameters import JOBS_MAX, usage_of
 from portal.errors import Forbidden, Invalid, NotFound
 from portal.people import signed_in
@@ -112,6 +115,18 @@ def machine_globs(request: HttpRequest, slug: str, label: str) -> HttpResponse:
 
 
 @require_safe
+def fitting_machines(request: HttpRequest, slug: str, label: str) -> HttpResponse:
+    """The machine types that have what a bundle asks for, or why none has; for its page, which anybody sees who may use it."""
+    version = readable_version(signed_in(request), slug, label)
+    spec = spec_of(version)
+    wanted = spec.requirements or Requirements()
+    machines = Machines.here()
+    fit = machines.fitting(wanted)
+    why = "" if fit else why_none(spec.name, wanted, machines.offers)
+    return render(request, "jobs/_fitting_machines.html", {"offers": fit, "why": why})
+
+
+@require_safe
 def parameter_usage(request: HttpRequest, slug: str, label: str) -> HttpResponse:
     """How often each parameter left its default in the latest jobs of the app."""
     version = find_version(signed_in(request), slug, label)
@@ -124,5 +139,6 @@ urls: list[URLPattern] = [
     path("curate/apps/<slug:slug>/<str:label>/overlay/preview/", overlay_preview, name="overlay-preview"),
     path("curate/apps/<slug:slug>/<str:label>/dry-run/", dry_run, name="dry-run"),
     path("curate/apps/<slug:slug>/<str:label>/machines/", machine_globs, name="machine-globs"),
+    path("apps/<slug:slug>/versions/<str:label>/machines/", fitting_machines, name="fitting-machines"),
     path("curate/apps/<slug:slug>/<str:label>/usage/", parameter_usage, name="parameter-usage"),
 ]

@@ -19,8 +19,9 @@ from jobs.models import Vault
 from jobs.vault_locations import VaultAway
 from jobs.vault_s3 import ObjectsAway, ObjectsRefused
 from jobs.views.downloads import Attachment
-from jobs.views.uploads import body_pieces, told_in_json
+from jobs.views.uploads import told_in_json
 from jobs.views.vaults import room_of
+from portal.bodies import body_pieces
 from portal.errors import PortalError
 from portal.people import signed_in
 from portal.people.audit import audit

@@ -17,11 +17,11 @@ from jobs.models import Attempt, Job, Result
 from jobs.previews import IMAGE_BYTES, image_type, preview
 from jobs.results import name_field, open_result, renamed, results_of
 from jobs.states import Stage
-from jobs.views.downloads import SANDBOX, Attachment
+from jobs.views.downloads import Attachment
 from jobs.views.job import attempts_of, chosen_attempt, find_job, points_of
 from jobs.views.job_stages import read_stage
 from jobs.zips import zip_of
-from portal.downloads import Streamed
+from portal.downloads import SANDBOX, Streamed
 from portal.errors import NotFound
 
 LOG_PIECE_BYTES = 4 * 1024 * 1024  # a packed log is unpacked from its start for each piece, so few large ones

@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods, require_POST
 
+from apps_catalog.launch.bytenite import read_bytenite
 from apps_catalog.launch.positions import join
 from apps_catalog.launch.snippets import as_json_text
 from apps_catalog.launch.spec import Fault, Submission
@@ -76,7 +77,9 @@ def form_preview(request: HttpRequest) -> HttpResponse:
     """The forms that a definition would give, command by command, for the curate page. Nothing is stored."""
     if not signed_in(request).curates:
         raise Forbidden("Only curators may preview a definition. Ask a curator, or staff for the role.")
-    reading = read_definition(request.POST.get("definition", ""))
+    text = request.POST.get("definition", "")
+    schema = request.POST.get("schema")  # of a bundle, whose definition is its manifest
+    reading = read_definition(text) if schema is None else read_bytenite(text, schema.replace("\r\n", "\n"))
     forms = []
     if reading.spec is not None:
         for number, key in enumerate(reading.spec.commands):

@@ -260,6 +260,8 @@ def may_retry(job: Job, rows: Sequence[JobStage]) -> str:
         return "A new job that begins anew, for no chunks were made yet. This one stays as it is."
     run = by[Stage.RUN]
     rest = run.total - run.succeeded
-    kept = f"takes over the {run.succeeded:,} tasks that finished" if run.succeeded else "takes over the chunks"
-    does = f"runs the {rest:,} others" if rest else "runs none of them again"
+    finished = "the task" if run.succeeded == 1 else f"the {run.succeeded:,} tasks"
+    kept = f"takes over {finished} that finished" if run.succeeded else "takes over the chunks"
+    others = "the other one" if rest == 1 else f"the {rest:,} others"
+    does = f"runs {others if run.succeeded else 'all tasks'}" if rest else "runs none of them again"
     return f"A new job that {kept}, {does}, and then assembles all. This one stays as it is."

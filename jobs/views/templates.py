@@ -24,7 +24,7 @@ from jobs.forms.schemas import ACT
 from jobs.models import Job, JobTemplate
 from jobs.services import fan_out, templates
 from jobs.services.fan_out import tags
-from jobs.services.fan_out.offers import Machines
+from jobs.services.fan_out.machines import Machines
 from jobs.services.templates import (
     BODY_KEYS,
     find_template,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Concatenate, ParamSpec
 
 from django.conf import settings
@@ -12,10 +12,10 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from jobs import uploads
+from portal.bodies import body_pieces
 from portal.errors import PortalError
 from portal.people import signed_in
 
-PIECE_BYTES = 2**20
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
@@ -31,17 +31,6 @@ def told_in_json(view: View[P]) -> View[P]:
             return JsonResponse({"message": error.message, "code": error.code}, status=error.status)
 
     return answered
-
-
-def body_pieces(request: HttpRequest) -> Iterator[bytes]:
-    """The request's body in pieces. Raises PortalError where it is shorter than was said: the connection broke off."""
-    announced = request.META.get("CONTENT_LENGTH") or ""
-    received = 0
-    while piece := request.read(PIECE_BYTES):
-        received += len(piece)
-        yield piece
-    if announced.isdecimal() and received != int(announced):
-        raise PortalError("The connection broke off before the whole file was here. Send it again.", code="broken_off")
 
 
 @require_POST

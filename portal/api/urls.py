@@ -14,6 +14,7 @@ v1: list[URLPattern | URLResolver] = [
     path("secrets", secrets.Secrets.as_view(), name="secrets"),
     path("secrets/<int:pk>", secrets.SecretView.as_view(), name="secret"),
     path("", include("apps_catalog.api")),
+    path("", include("apps_catalog.bundle_api")),
     path("", include("jobs.api.urls")),
 ]
 urlpatterns = [

@@ -46,7 +46,7 @@ def make_bundle(
     """A version of a bundle of one file app/main.py (or of `files`, below app/), which everyone may use. It asks for less
     than any machine type has, unless `device_requirements` says otherwise."""
     name = manifest.pop("name", f"{role}-bundle-{next(_numbers)}")
-    over = {key: manifest.pop(key) for key in ("image_pinned", "app", "state") if key in manifest}
+    over = {key: manifest.pop(key) for key in ("image_pinned", "app", "state", "label", "minor") if key in manifest}
     device = {"min_cpu": 1, "min_memory": 0.0625} | manifest.pop("device_requirements", {})
     definition = {"name": name, "version": "1.0", "type": role, "device_requirements": device, **manifest}
     schema_text = json.dumps(schema) if schema is not None else ""
@@ -64,13 +64,15 @@ def make_bundle(
         app,
         definition=definition,
         schema_text=schema_text,
-        label="1.0",
-        bundle=stored,
-        bundle_digest=digest,
-        bundle_bytes=len(data),
-        major=1,
-        minor=0,
-        **over,
+        **{
+            "label": "1.0",
+            "bundle": stored,
+            "bundle_digest": digest,
+            "bundle_bytes": len(data),
+            "major": 1,
+            "minor": 0,
+            **over,
+        },
     )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import call_command
-from pytest_django.fixtures import SettingsWrapper
 
 from apps_catalog import services
 from apps_catalog.models import Version
@@ -144,9 +144,7 @@ def test_programs_and_runs_written_from_the_public_contract(
         assert text_of(Result.objects.get(job=job, task__stage="assemble", path="all.txt")) == said
 
 
-def test_the_samples_run_unchanged(
-    owner: User, curator: User, served: None, tmp_path: Path, settings: SettingsWrapper
-) -> None:
+def test_the_samples_run_unchanged(owner: User, curator: User, served: None, tmp_path: Path, settings: Any) -> None:
     settings.BUNDLE_IMAGE = IMAGE
     made = {}
     for role in ("app", "partitioner", "assembler"):

@@ -19,7 +19,7 @@ from jobs import fan_config, sources, stage_secrets
 from jobs.fan_config import Config
 from jobs.models import Job, MachineType
 from jobs.services.fan_out.asking import SECTIONS, FanOut, fan_out_of
-from jobs.services.fan_out.offers import Machines
+from jobs.services.fan_out.machines import Machines
 from jobs.services.fan_out.parameters import values_of
 from jobs.services.identities import persona
 from jobs.services.resolving import size_of

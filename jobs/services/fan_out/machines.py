@@ -1,11 +1,12 @@
-"""The machine types that are here, as a bundle's requirements are matched against them."""
+"""The machine types that are switched on, as bundles see them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from apps_catalog.launch.requirements import Offer
+from apps_catalog.launch.requirements import Offer, cheapest, satisfies
+from apps_catalog.launch.spec import Requirements
 from jobs.models import Host, MachineType
 from jobs.placement import unfit
 
@@ -43,3 +44,9 @@ class Machines:
 
     def offer(self, row: MachineType) -> Offer:
         return next(offer for offer in self.offers if offer.name == row.name)
+
+    def fitting(self, wanted: Requirements) -> list[Offer]:
+        """Those that satisfy, the one that is taken where nobody chooses first, then by price."""
+        best = cheapest(wanted, self.offers)
+        fit = [offer for offer in self.offers if satisfies(offer, wanted)]
+        return sorted(fit, key=lambda offer: (offer is not best, offer.price, offer.order, offer.name))
