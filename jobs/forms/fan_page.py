@@ -449,14 +449,14 @@ class FanPage:
         return active
 
 
-def _place(fault: Fault) -> int:
+def _place(fault: Fault) -> tuple[int, bool]:
     """Where on the page its field is: faults are told from top to bottom."""
     first, _, rest = fault.pointer.removeprefix("/").partition("/")
     section = rest.partition("/")[0] if first == "params" else first
     if first == "machines":
         section = next((name for name, stage in STAGE_OF.items() if rest.startswith(str(stage))), first)
     order = ("dataSource", "dataDestination", *NAMES, "name", "config", "description", "team")
-    return order.index(section) if section in order else -1
+    return order.index(section) if section in order else -1, first == "params"
 
 
 def _offer(offer: Offer) -> str:

@@ -46,6 +46,7 @@ def bundles() -> None:
 def fields(page: str) -> dict[str, str]:
     """What a browser would post of the form, unless something is changed."""
     form = page.split('id="launch-form"')[1].split("</form>", maxsplit=1)[0]
+    form = re.sub(r"<fieldset[^>]* disabled>.*?</fieldset>", "", form, flags=re.DOTALL)  # parts that do not count now
     found: dict[str, str] = {}
     for tag in re.findall(r"<input\b[^>]*>", form):
         name = re.search(r'\bname="([^"]*)"', tag)
