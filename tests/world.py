@@ -122,9 +122,10 @@ def build() -> World:
         make_result(one, path="plot.png", data=PIXEL)
     token, _ = ApiToken.issue(owner, name="theirs", scopes=["read"])
     running = make_job(owner, version=version, state=JobState.RUNNING, command="shell", parameters={})
-    for serving in (shared, running):  # what they serve: a web app
-        attempt = Attempt.objects.get(task__job=serving)
-        Endpoint.objects.create(job=serving, attempt=attempt, kind="web", label=random_label(serving.number), port=8888)
+    attempt = Attempt.objects.get(task__job=running)
+    for serving in (Attempt.objects.get(task__job=shared), attempt):  # what they serve: a web app
+        number = serving.task.job_id
+        Endpoint.objects.create(job_id=number, attempt=serving, kind="web", label=random_label(number), port=8888)
     UsageSeries.objects.create(attempt=attempt, points=[[0.0, 1.0, 1024, 1]])
     bundle = make_bundle(app=bundles, name="matrix-bundle")
     world = World(
