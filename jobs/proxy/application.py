@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
+from django.utils.encoding import iri_to_uri
+
 from jobs.models import Endpoint
 from jobs.proxy import gate, headers, notices, origins
 from jobs.proxy.exchange import Exchange, Pools, Unanswered
@@ -49,10 +51,15 @@ class Apps:
         if not any(map(origins.is_for_apps, hosts)):
             await self.otherwise(scope, receive, send)
             return
-        origin = origins.requested(hosts[0]) if len(hosts) == 1 else None
-        if origin is None:
+        origin = origins.requested(hosts[0], scope["path"]) if len(hosts) == 1 else None
+        within = without_prefix(scope, origin.prefix) if origin is not None else None
+        if origin is None or within is None:
             await say(notices.not_here(), scope, send)
-        elif headers.too_much(scope["headers"]):
+        else:
+            await self._at_origin(origin, within, receive, send)
+
+    async def _at_origin(self, origin: Origin, scope: Scope, receive: Receive, send: Send) -> None:
+        if headers.too_much(scope["headers"]):
             await say(notices.too_large(), scope, send)
         elif scope["path"] == ENTER and scope["type"] == "http":
             await self._enter(origin, scope, send)
@@ -95,11 +102,11 @@ class Apps:
             await say(notices.used_up(origin), scope, send)
             return
         endpoint, text = entered
-        cookie = f"{headers.pass_cookie()}={text}; Path=/; HttpOnly; SameSite=Lax"
+        cookie = f"{headers.pass_cookie()}={text}; Path={origin.prefix}/; HttpOnly; SameSite=Lax"
         if origin.scheme == "https":
             cookie += "; Secure"
         there = [
-            (b"location", endpoint.path.encode("utf-8")),
+            (b"location", f"{origin.root}{iri_to_uri(endpoint.path)}".encode("ascii")),
             (b"set-cookie", cookie.encode("ascii")),
             (b"referrer-policy", b"no-referrer"),
             (b"cache-control", b"no-store"),
@@ -157,6 +164,17 @@ class Apps:
             except Unanswered as trouble:
                 await say(trouble.notice(origin), scope, send)
         return False
+
+
+def without_prefix(scope: Scope, prefix: str) -> Scope | None:
+    """The request as it is below the prefix; None where its path is written in some other way."""
+    if not prefix:
+        return scope
+    raw: bytes = scope.get("raw_path") or scope["path"].encode("utf-8")
+    if not raw.startswith(prefix.encode("ascii")):
+        return None
+    path, raw = scope["path"].removeprefix(prefix), raw.removeprefix(prefix.encode("ascii"))
+    return {**scope, "path": path or "/", "raw_path": raw or b"/"}
 
 
 def pass_text(given: Headers) -> str:
