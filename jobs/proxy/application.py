@@ -120,7 +120,7 @@ class Apps:
         self.traffic.moved(endpoint.pk)
         exchange = Exchange(endpoint, origin, scope, receive, send)
         pool = await self.pools.of(endpoint)
-        if await self._while_allowed(exchange.run(pool), endpoint, origin, scope, send) and not exchange.begun:
+        if await self._while_allowed(exchange.run(pool), origin, scope, send) and not exchange.begun:
             await say(notices.sign_in(origin), scope, send)
 
     async def _socket(self, admitted: Admitted, origin: Origin, scope: Scope, receive: Receive, send: Send) -> None:
@@ -132,7 +132,7 @@ class Apps:
         self._sockets[endpoint.pk] += 1
         try:
             run = socket.run(lambda: self.traffic.moved(endpoint.pk))
-            if await self._while_allowed(run, endpoint, origin, scope, send):
+            if await self._while_allowed(run, origin, scope, send):
                 if socket.accepted:
                     await send({"type": "websocket.close", "code": 1008, "reason": "You are signed out of this app."})
                 else:
@@ -142,9 +142,7 @@ class Apps:
             if not self._sockets[endpoint.pk]:
                 del self._sockets[endpoint.pk]
 
-    async def _while_allowed(
-        self, run: Coroutine[Any, Any, None], endpoint: Endpoint, origin: Origin, scope: Scope, send: Send
-    ) -> bool:
+    async def _while_allowed(self, run: Coroutine[Any, Any, None], origin: Origin, scope: Scope, send: Send) -> bool:
         """Run it until it ends by itself, or the person's pass does: then True. What kept the app from answering is said."""
         task = asyncio.get_running_loop().create_task(run)
         revoked = False
@@ -160,7 +158,11 @@ class Apps:
             except asyncio.CancelledError:
                 return revoked
             except Refused as refusal:
-                await say(refused_words(refusal, endpoint, origin), scope, send)
+                verdict = await self.gate.admitted_still(origin.label, pass_text(scope["headers"]))
+                if isinstance(verdict, Admitted):
+                    await say(refused_words(refusal, verdict.endpoint, origin), scope, send)
+                else:  # it has ended since it was asked last
+                    await say(refusal_words(verdict, origin), scope, send)
             except Unanswered as trouble:
                 await say(trouble.notice(origin), scope, send)
         return False
