@@ -37,10 +37,8 @@ def connect(request: HttpRequest, number: int) -> HttpResponse:
         raise Conflict(f"Job {number} does not run any more, so there is nothing to connect to.")
     ticket = gate.ticket_for(user, request.session.session_key or "", endpoint)
     audit("job.connect", request=request, target=f"job {number}", endpoint=endpoint.label)
-    there = f"{origins.origin_of(endpoint.label).url}/.slipway/enter?{urlencode({'ticket': ticket})}"
-    answer = redirect(there)
-    answer["Referrer-Policy"] = "no-referrer"
-    return answer
+    there = f"{origins.origin_of(endpoint.label).root}/.slipway/enter?{urlencode({'ticket': ticket})}"
+    return redirect(there)
 
 
 urls: list[URLPattern] = [path("jobs/<int:number>/connect/", connect, name="job-connect")]
