@@ -116,7 +116,8 @@ def test_an_app_reaches_neither_the_portal_nor_another_app_of_the_same_person(wo
     assert asked == NOTHING
     assert len(other.relay._links[other.attempt.name]) >= 1  # the neighbour's own, and its socket still answers
     expect(neighbour.locator("#echo")).to_have_text("hello 1")
-    assert page.evaluate(ASK_ELSEWHERE, world.url) == NOTHING
+    # The portal's page comes, as to anybody's blind request: to a script that can't look into it, and without a cookie.
+    assert page.evaluate(ASK_ELSEWHERE, world.url) == {**NOTHING, "blind": "opaque"}
     page.evaluate("document.cookie = 'slipway_session=forged; domain=localhost'")
     assert names(context, world.url) == {django_settings.SESSION_COOKIE_NAME}
     opener = page.evaluate(
