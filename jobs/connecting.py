@@ -7,11 +7,10 @@ from collections.abc import Callable
 
 from apps_catalog.launch.connecting import IMAGE_URL, PORT, UnfitUrlError, of_image
 from apps_catalog.launch.spec import RunPlan
-from jobs import endpoints
+from jobs import endpoints, origins
 from jobs.events import record
 from jobs.job_values import Addresses
 from jobs.models import Attempt, Endpoint, Host, Job
-from jobs.proxy import origins
 from jobs.runtimes.base import PublicPort, RuntimeFault
 
 
