@@ -39,9 +39,7 @@ def connect(request: HttpRequest, number: int) -> HttpResponse:
     ticket = gate.ticket_for(user, request.session.session_key or "", endpoint)
     audit("job.connect", request=request, target=f"job {number}", endpoint=endpoint.label)
     there = f"{origins.origin_of(endpoint.label).root}/.slipway/enter?{urlencode({'ticket': ticket})}"
-    answer = redirect(there)
-    answer["Referrer-Policy"] = "no-referrer"
-    return answer
+    return redirect(there)
 
 
 urls: list[URLPattern] = [path("jobs/<int:number>/connect/", connect, name="job-connect")]
