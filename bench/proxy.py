@@ -136,7 +136,8 @@ def through_the_portal(url: str, endpoint: Any, user: Any) -> Way:
     """A pass, as a ticket becomes one, and sockets to the portal."""
     from django.test import Client
 
-    from jobs.proxy import gate, headers, origins
+    from jobs import origins
+    from jobs.proxy import gate, headers
 
     client = Client()
     client.force_login(user)

@@ -7,11 +7,10 @@ from collections.abc import Callable
 
 from apps_catalog.launch.connecting import IMAGE_URL, PORT, UnfitUrlError, of_image
 from apps_catalog.launch.spec import RunPlan
-from jobs import endpoints
+from jobs import endpoints, origins
 from jobs.events import record
 from jobs.job_values import Addresses
 from jobs.models import Attempt, Endpoint, Host, Job
-from jobs.proxy import origins
 from jobs.runtimes.base import PublicPort, RuntimeFault
 
 
@@ -52,7 +51,7 @@ def addresses(endpoint: Endpoint | None, plan: RunPlan, host: Host) -> Addresses
         return Addresses(public_ip=public_ip)
     origin = origins.origin_of(endpoint.label)
     name = origin.host.rpartition(":")[0] or origin.host
-    return Addresses(public_ip=public_ip, public_name=name, connect_url=f"{origin.url}/")
+    return Addresses(public_ip=public_ip, public_name=name, connect_url=f"{origin.root}/")
 
 
 def keep_path(endpoint: Endpoint | None, bound: RunPlan) -> None:

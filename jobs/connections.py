@@ -17,8 +17,8 @@ from django.db.models import DurationField, ExpressionWrapper, F
 from django.db.models.functions import Now
 from django.urls import reverse
 
+from jobs import origins
 from jobs.models import Attempt, Endpoint, Job
-from jobs.proxy import gate, origins
 from jobs.states import JobState
 from portal.people.models import User
 from portal.templatetags.portal_ui import duration
@@ -91,7 +91,7 @@ def connection_of(job: Job, viewer: User) -> Connection | None:
     if not connect:
         state, message = _public_words(job, found, wanted)
         host = str(attempt.published[0]["address"]) if attempt and found else ""
-        return Connection("", state, message, ports=found, host=host, may=gate.may_connect(viewer, job))
+        return Connection("", state, message, ports=found, host=host, may=job.opens_to(viewer))
     return _served(job, viewer, connect, attempt, found)
 
 
@@ -118,7 +118,7 @@ def _served(
     port = endpoint.port if endpoint else int(connect.get("port") or 0) or None
     waited_s = round(endpoint.waited.total_seconds()) if endpoint else None  # type: ignore[attr-defined]  # annotated
     state, message = _state(job, kind, port, attempt, endpoint, waited_s)
-    may = gate.may_connect(viewer, job)
+    may = job.opens_to(viewer)
     if state == "open" and not may:
         message = "It is running. Only its owner, and the team it is shared with, connect to it."
     return Connection(

@@ -178,6 +178,12 @@ class Job(Moving):
     def terminal(self) -> bool:
         return self.state in JOB_TERMINAL
 
+    def opens_to(self, user: User) -> bool:
+        """Whether this person may connect to what it serves: its owner, and the team it is shared with. Operators see a job;
+        what people do in its app is theirs alone."""
+        shared = self.team_id is not None and user.memberships.filter(team_id=self.team_id).exists()
+        return self.owner_id == user.pk or shared
+
     @property
     def paused(self) -> bool:
         return self.pause_requested_at is not None and not self.terminal

@@ -1,7 +1,6 @@
 """The proxy: what jobs serve, shown in a browser under an origin of its own, ahead of Django and apart from the portal.
 
 application   which requests are for an app, and what becomes of each
-origins       host names: `<job>-<random>.<APPS_DOMAIN>`
 gate          who may come in: tickets, passes, and asking again while something is open
 headers       what of a request reaches the app, and what of its answer reaches the browser
 exchange      HTTP, both ways as a stream

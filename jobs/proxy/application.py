@@ -10,13 +10,14 @@ from urllib.parse import parse_qs
 
 from django.utils.encoding import iri_to_uri
 
+from jobs import origins
 from jobs.models import Endpoint
-from jobs.proxy import gate, headers, notices, origins
+from jobs.origins import Origin
+from jobs.proxy import gate, headers, notices
 from jobs.proxy.exchange import Exchange, Pools, Unanswered
 from jobs.proxy.gate import Admitted, Gate, Refusal
 from jobs.proxy.headers import Headers
 from jobs.proxy.notices import Notice
-from jobs.proxy.origins import Origin
 from jobs.proxy.sockets import Socket
 from jobs.proxy.traffic import Traffic
 from jobs.relay.handshake import Refused

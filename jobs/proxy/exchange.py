@@ -11,10 +11,10 @@ from typing import Any
 import httpcore
 
 from jobs.models import Endpoint
+from jobs.origins import Origin
 from jobs.proxy import headers, notices
 from jobs.proxy.headers import Headers
 from jobs.proxy.notices import Notice
-from jobs.proxy.origins import Origin
 from jobs.relay.dial import Stream, dial
 
 Scope = MutableMapping[str, Any]

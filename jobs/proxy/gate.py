@@ -46,9 +46,7 @@ class Admitted:
 
 def may_connect(user: User, job: Job) -> bool:
     """Its owner, and the team it is shared with. Operators see a job; what people do in its app is theirs alone."""
-    return job.owner_id == user.pk or (
-        job.team_id is not None and user.memberships.filter(team_id=job.team_id).exists()
-    )
+    return job.opens_to(user)
 
 
 def ticket_for(user: User, session_key: str, endpoint: Endpoint) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from jobs.proxy.origins import Origin
+from jobs.origins import Origin
 
 Headers = list[tuple[bytes, bytes]]
 HEADERS_MAX = 200

@@ -12,8 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.template import loader
 
+from jobs.origins import Origin
 from jobs.proxy.headers import Headers
-from jobs.proxy.origins import Origin
 
 Message = MutableMapping[str, Any]
 

@@ -21,10 +21,10 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
 from jobs.models import Endpoint
+from jobs.origins import Origin
 from jobs.proxy import headers, notices
 from jobs.proxy.exchange import Unanswered, target_of
 from jobs.proxy.headers import Headers
-from jobs.proxy.origins import Origin
 from jobs.relay.dial import Stream, dial
 
 Scope = MutableMapping[str, Any]

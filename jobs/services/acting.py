@@ -9,7 +9,6 @@ from apps_catalog.launch.spec import Submission
 from jobs import idle, keep, stages
 from jobs.events import record
 from jobs.models import BucketFile, Job
-from jobs.proxy import gate
 from jobs.services import fan_out
 from jobs.services.rights import may_change
 from jobs.services.submitting import submit
@@ -72,7 +71,7 @@ def keep_running(*, job: Job, actor: User) -> Job:
 
     Raises Forbidden; Conflict where it does not run, or serves nothing.
     """
-    if not (actor.operates or gate.may_connect(actor, job)):
+    if not (actor.operates or job.opens_to(actor)):
         raise Forbidden("Only those who may connect to the app keep it running.")
     if job.terminal or not idle.used(job):
         raise Conflict(f"Job {job.number} serves nothing that could be kept running.", code="not_running")

@@ -10,8 +10,9 @@ from django.urls import URLPattern, path
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from jobs import origins
 from jobs.models import Endpoint
-from jobs.proxy import gate, origins
+from jobs.proxy import gate
 from jobs.views.job import find_job
 from portal.errors import Conflict, Forbidden, NotFound
 from portal.people import signed_in

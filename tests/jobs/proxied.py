@@ -26,9 +26,9 @@ import uvicorn
 from django.db import connections
 from django.test import Client
 
-from jobs import endpoints
+from jobs import endpoints, origins
 from jobs.models import Attempt, Endpoint, Host, Job
-from jobs.proxy import gate, origins
+from jobs.proxy import gate
 from jobs.proxy.application import Application, Apps
 from jobs.proxy.headers import pass_cookie
 from jobs.relay.handshake import Refused

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from jobs.proxy import gate, headers, origins
+from jobs import origins
+from jobs.proxy import gate, headers
 from portal.checks import apps_domain
 from tests.factories import make_person
 from tests.jobs.proxied import Served, committed, heard, relayed, served, values, web_server

@@ -16,10 +16,10 @@ from django.contrib.auth import logout
 from django.test import Client
 from django.utils import timezone
 
-from jobs import endpoints
+from jobs import endpoints, origins
 from jobs.keep import purge_visits
 from jobs.models import Endpoint, Job, Visit
-from jobs.proxy import gate, notices, origins
+from jobs.proxy import gate, notices
 from jobs.proxy.gate import Admitted, Refusal
 from portal.people.models import AuditEvent, Membership, Team, User
 from portal.people.sessions import end_sessions
