@@ -112,6 +112,7 @@ class Demo:
         self.env.setdefault("DEBUG", "1" if self.develop else "0")
         self.env.setdefault("JARVICE_API", "1")
         self.env.setdefault("PRICE_UNIT", "EUR")
+        self.env.setdefault("JOB_SHELLS", "1")
         return url
 
     # ---- The parts
