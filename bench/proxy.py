@@ -279,14 +279,17 @@ def measure(site: installation.Installation, runs: int, mib: int) -> list[str]:
     tail = 1000 * (percentile(slow, 95) - percentile(fast, 95))
     down_direct, down_ours = (statistics.median(pair[side] for pair in downs) for side in (0, 1))
     up_direct, up_ours = (statistics.median(pair[side] for pair in ups) for side in (0, 1))
-    return [
+    figures = (
         f"proxy: {added:.1f} ms added to a request at the median ({tail:.1f} ms at p95); {down_ours:.0f} MB/s down, "
-        f"{up_ours:.0f} MB/s up; {after - before:.0f} MiB for {SOCKETS} idle WebSockets",
+        f"{up_ours:.0f} MB/s up; {after - before:.0f} MiB for {SOCKETS} idle WebSockets"
+    )
+    beside = (
         f"(request {milliseconds(slow)} ms against {milliseconds(fast)} ms directly: median / p95 / p99 of {runs} alternating; "
         f"4 clients {rates[1]:.0f} requests/s against {rates[0]:.0f}, {rates[1] / rates[0]:.2f} x; {mib} MiB down "
         f"{down_ours / down_direct:.2f} x of {down_direct:.0f} MB/s, up {up_ours / up_direct:.2f} x of {up_direct:.0f} MB/s; "
-        f"web and worker {before:.0f} MiB PSS before)",
-    ]
+        f"web and worker {before:.0f} MiB PSS before)"
+    )
+    return [figures, beside]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ Usage: served_app.py [PORT [ADDRESS]]. It answers / (a page), /headers, /set, /r
 /early, /half, /none, /long, /sent, /exit, and the WebSockets /echo, /pieces, /flood, /bye, /refuse, /plain.
 """
 
+from __future__ import annotations
+
 import asyncio
 import base64
 import hashlib
@@ -12,6 +14,7 @@ import json
 import os
 import struct
 import sys
+from collections.abc import AsyncIterator, Sequence
 from urllib.parse import parse_qsl, urlsplit
 
 BLOCK = bytes(range(256)) * 1024
@@ -35,30 +38,37 @@ open_socket();
 
 
 class Asked:
-    def __init__(self, method, target, headers):
+    def __init__(self, method: str, target: str, headers: list[tuple[str, str]]) -> None:
         parts = urlsplit(target)
         self.method, self.target, self.path = method, target, parts.path
         self.query = parse_qsl(parts.query, keep_blank_values=True)
         self.first = dict(self.query)
         self.headers = headers
 
-    def header(self, name):
+    def header(self, name: str) -> str:
         return next((value for found, value in self.headers if found.lower() == name), "")
 
 
-def head(status, headers, phrase="Said"):
+def head(status: int, headers: Sequence[tuple[str, object]], phrase: str = "Said") -> bytes:
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
     return f"HTTP/1.1 {status} {phrase}\r\n{lines}\r\n".encode("latin-1")
 
 
-async def answer(writer, asked, body, status=200, kind="text/plain", more=()):
+async def answer(
+    writer: asyncio.StreamWriter,
+    asked: Asked,
+    body: bytes,
+    status: int = 200,
+    kind: str = "text/plain",
+    more: Sequence[tuple[str, str]] = (),
+) -> None:
     writer.write(head(status, [("Content-Type", kind), ("Content-Length", len(body)), *more]))
     if asked.method != "HEAD":
         writer.write(body)
     await writer.drain()
 
 
-async def body_of(reader, asked):
+async def body_of(reader: asyncio.StreamReader, asked: Asked) -> AsyncIterator[bytes]:
     if asked.header("transfer-encoding").lower() == "chunked":
         while size := int((await reader.readline()).split(b";")[0], 16):
             yield await reader.readexactly(size)
@@ -73,11 +83,11 @@ async def body_of(reader, asked):
         yield piece
 
 
-async def bytes_(writer, asked):
+async def bytes_(writer: asyncio.StreamWriter, asked: Asked) -> None:
     """`mib` of a pattern, `chunked` or with its length; `gzip` says that it is compressed, which it is not."""
     total = int(float(asked.first.get("mib", "1")) * 2**20)
     chunked = "chunked" in asked.first
-    headers = [("Content-Type", "application/octet-stream")]
+    headers: list[tuple[str, object]] = [("Content-Type", "application/octet-stream")]
     headers.append(("Transfer-Encoding", "chunked") if chunked else ("Content-Length", total))
     if "gzip" in asked.first:
         headers.append(("Content-Encoding", "gzip"))
@@ -93,7 +103,7 @@ async def bytes_(writer, asked):
     await writer.drain()
 
 
-async def events(writer, asked):
+async def events(writer: asyncio.StreamWriter, asked: Asked) -> None:
     writer.write(head(200, [("Content-Type", "text/event-stream"), ("Connection", "close")]))
     count = 0
     while True:
@@ -103,7 +113,7 @@ async def events(writer, asked):
         await asyncio.sleep(float(asked.first.get("every", "0.05")))
 
 
-async def frame_of(reader):
+async def frame_of(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     first, second = await reader.readexactly(2)
     length = second & 127
     if length > 125:
@@ -115,7 +125,7 @@ async def frame_of(reader):
     return first & 15, (int.from_bytes(data, "big") ^ int.from_bytes(key[:length], "big")).to_bytes(length, "big")
 
 
-def frame(opcode, data, fin=True):
+def frame(opcode: int, data: bytes, fin: bool = True) -> bytes:
     first = opcode | (128 if fin else 0)
     if len(data) < 126:
         return struct.pack("!BB", first, len(data)) + data
@@ -124,7 +134,7 @@ def frame(opcode, data, fin=True):
     return struct.pack("!BBQ", first, 127, len(data)) + data
 
 
-async def socket(reader, writer, asked):
+async def socket(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: Asked) -> None:
     if asked.path == "/refuse":
         await answer(writer, asked, b"Not by this way.", status=403)
         return
@@ -161,7 +171,7 @@ async def socket(reader, writer, asked):
             await writer.drain()
 
 
-async def respond(reader, writer, asked):
+async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: Asked) -> None:
     match asked.path:
         case "/headers":
             await answer(writer, asked, json.dumps([asked.method, asked.target, asked.headers]).encode())
@@ -200,7 +210,7 @@ async def respond(reader, writer, asked):
             await answer(writer, asked, PAGE.encode(), kind="text/html; charset=utf-8")
 
 
-async def serve(reader, writer):
+async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while line := await reader.readline():
             method, target, _ = line.decode("latin-1").split()
@@ -222,7 +232,7 @@ async def serve(reader, writer):
         writer.close()
 
 
-async def main():
+async def main() -> None:
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 8888
     address = sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1"
     server = await asyncio.start_server(serve, address, port, limit=2**21)

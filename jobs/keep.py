@@ -9,11 +9,12 @@ from datetime import timedelta
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from jobs import stages, uploads, vaults
 from jobs.folders import HOST_LABEL, INSTALLATION_LABEL, host_root
-from jobs.models import Attempt, Chore, Host, IdempotencyKey, Installation, Job, LogChunk, Result
+from jobs.models import Attempt, Chore, Endpoint, Host, IdempotencyKey, Installation, Job, LogChunk, Result, Visit
 from jobs.models.jobs import LostRace
 from jobs.nodes import attempt_of
 from jobs.runtimes.base import Runtime, RuntimeFault
@@ -39,10 +40,19 @@ def keep() -> bool:
             "uploads": uploads.purge_expired(at_most=BATCH),
             "vaults": vaults.sweep(),
             "jobs": purge_old_jobs(),
+            "visits": purge_visits(),
             "keys": IdempotencyKey.objects.filter(created_at__lt=Now() - timedelta(days=IDEMPOTENCY_DAYS)).delete()[0],
         }
         Chore.objects.update_or_create(name="keep", defaults={"succeeded_at": Now(), "detail": done})
     return max(done["uploads"], done["jobs"]) < BATCH
+
+
+def purge_visits() -> int:
+    """Forget tickets that nobody used, and the visits to what has been closed for a day. How many there were."""
+    day_ago = Now() - timedelta(days=1)
+    unused = Q(entered_at=None, expires_at__lt=day_ago)
+    over = Q(endpoint__state=Endpoint.State.CLOSED, endpoint__since__lt=day_ago)
+    return Visit.objects.filter(unused | over).delete()[0]
 
 
 def purge_old_jobs() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -31,6 +32,14 @@ def text(name: str, default: str = "", *, allowed: tuple[str, ...] = ()) -> str:
         return default
     if allowed and value not in allowed:
         raise ImproperlyConfigured(f"{name} is {value!r}. Allowed: {', '.join(allowed)}.")
+    return value
+
+
+def domain(name: str, default: str = "") -> str:
+    """A domain name in small letters, with or without a port: `apps.example.org`, `localhost:8443`."""
+    value = text(name, default).lower()
+    if value and not re.fullmatch(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*(:[0-9]{1,5})?", value):
+        raise ImproperlyConfigured(f"{name} is {value!r}. Allowed: a domain, like apps.example.org or localhost:8443.")
     return value
 
 

@@ -246,10 +246,9 @@ APPDEF_LIMIT_MIB = env.integer("APPDEF_LIMIT_MIB", 4, minimum=1)
 
 # Connecting to what jobs serve
 RELAY = env.text("RELAY", "127.0.0.1:0")
+APPS_BY_PATH = env.boolean("APPS_BY_PATH", False)
 RELAY_NAMED = env.text("RELAY_NAMED")
-APPS_DOMAIN = (
-    env.text("APPS_DOMAIN", "localhost" if urlsplit(PUBLIC_URL).hostname in LOOPBACK else "").lower().strip(".")
-)
+APPS_DOMAIN = env.domain("APPS_DOMAIN", "localhost" if urlsplit(PUBLIC_URL).hostname in LOOPBACK else "")
 
 # Doors
 JARVICE_API = env.boolean("JARVICE_API", False)

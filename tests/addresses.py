@@ -251,7 +251,7 @@ EXPECTED: dict[str, list[Rule]] = {
     "jobs:job-pause": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
     "jobs:job-resume": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
     "jobs:job-rerun": post(OWNER, _job) + post(MATES, _shared),  # an operator does not see the team's app
-    "jobs:job-connect": get(OWNER, _running),
+    "jobs:job-connect": get(OWNER, _running, looking=OPERATORS) + get(MATES, _shared, looking=OPERATORS),
     "jobs:job-share": post(RUNNER, _job) + post(RUNNER, _shared, looking=TEAMMATE),
     "jobs:job-log-text": get(RUNNER, _job) + get(WATCHERS, _shared),
     "jobs:job-usage": get(RUNNER, _job) + get(WATCHERS, _shared),

@@ -10,7 +10,8 @@ from django.test import Client
 
 from apps_catalog.models import App, Version
 from jobs import vault_roots
-from jobs.models import Host, Job, Shell, Upload, UsageSeries, Vault
+from jobs.models import Attempt, Endpoint, Host, Job, Shell, Upload, UsageSeries, Vault
+from jobs.models.endpoints import random_label
 from jobs.states import JobState
 from portal.people.models import ApiToken, User
 from tests.factories import (
@@ -101,6 +102,9 @@ def build() -> World:
         make_result(one, path="plot.png", data=PIXEL)
     token, _ = ApiToken.issue(owner, name="theirs", scopes=["read"])
     running = make_job(owner, version=version, state=JobState.RUNNING, command="shell", parameters={})
+    for serving in (running, shared):  # what they serve: a web app
+        attempt = Attempt.objects.get(task__job=serving)
+        Endpoint.objects.create(job=serving, attempt=attempt, kind="web", label=random_label(serving.number), port=8888)
     UsageSeries.objects.create(attempt=running.tasks.get().attempts.get(), points=[[0.0, 1.0, 1024, 1]])
     attempt = running.tasks.get().attempts.get()
     world = World(

@@ -82,6 +82,17 @@ def starting(origin: Origin, words: str) -> Notice:
     )
 
 
+def between(origin: Origin, words: str) -> Notice:
+    return Notice(
+        503,
+        "The app is out of reach for a moment",
+        f"{words} This page looks again by itself.",
+        refresh_s=2,
+        way=job_page(origin),
+        way_words=f"Go to job {origin.job_number}",
+    )
+
+
 def silent(origin: Origin, words: str) -> Notice:
     return Notice(
         502,

@@ -108,7 +108,8 @@ class Socket:
         await self._flush(stream)
         while True:
             await self._feed(stream)
-            answer, *self._early = self._app.events_received() or [None]
+            self._early = self._app.events_received()
+            answer = self._early.pop(0) if self._early else None
             if isinstance(answer, Response):
                 if self._app.state is not State.CONNECTING:
                     return answer

@@ -23,6 +23,7 @@ from jobs.relay.targets import TARGETS, Place, Target
 logger = logging.getLogger(__name__)
 CONNECTIONS_MAX = 512  # of one attempt
 UNKNOWN_MAX = 256  # that have not proved yet who they are
+HALF_CLOSED_S = 60.0  # how long a program may be silent once the portal has said all
 HIGH_WATER = 256 * 1024
 RESET = struct.pack("ii", 1, 0)  # a close that the other side sees as a break
 Find = Callable[[str], Place | None]
@@ -68,7 +69,7 @@ class Relay:
 
     async def _listen(self, loop: asyncio.AbstractEventLoop, host: str, port: int, tls: ssl.SSLContext | None) -> int:
         server = await loop.create_server(lambda: Caller(self), host, port, ssl=tls, backlog=512)
-        self._server = cast("asyncio.Server", server)
+        self._server = server
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 
@@ -177,11 +178,34 @@ class Program(Side):
     def __init__(self, caller: Caller, agreed: str) -> None:
         super().__init__(caller.link)
         self.caller, self.agreed = caller, agreed
+        self.said = False
+        self.patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.other, self.caller.other = self.caller, self
         self.caller.say(proof=self.agreed)
+
+    def data_received(self, data: bytes) -> None:
+        self.said = True
+        super().data_received(data)
+
+    def hurry(self) -> None:
+        """End it, unless it goes on speaking."""
+        self.said = False
+
+        def look() -> None:
+            if self.said:
+                self.hurry()
+            elif self.transport is not None:
+                self.transport.abort()
+
+        self.patience = asyncio.get_running_loop().call_later(HALF_CLOSED_S, look)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.patience is not None:
+            self.patience.cancel()
+        super().connection_lost(error)
 
 
 class Caller(Side):
@@ -224,6 +248,13 @@ class Caller(Side):
             self._hear(handshake.unframed(bytes(self.buffer[2:])))
         except (Malformed, UnicodeError):
             self._refuse(Refused("not_allowed", "The relay was not asked in its own way."))
+
+    def eof_received(self) -> bool:
+        """The portal has said all it will. A program that has nothing to say to that is not waited for endlessly."""
+        stays = super().eof_received()
+        if stays and isinstance(self.other, Program):
+            self.other.hurry()
+        return stays
 
     def _hear(self, said: dict[str, object]) -> None:
         asking, portal_nonce, given = handshake.asking_of(said)

@@ -75,7 +75,7 @@ def served() -> Iterator[int]:
     finally:
         child.kill()
         child.wait()
-        if child.stdout:
+        if child.stdout is not None:
             child.stdout.close()
 
 
@@ -184,7 +184,7 @@ def web_server(otherwise: Any = portal_instead, port: int = 0) -> Iterator[tuple
     """The proxy under the web server as portal.web sets it up; its address."""
     apps = Apps(cast("Application", otherwise))
     options = OPTIONS | {"log_level": "critical", "timeout_graceful_shutdown": 1, "proxy_headers": False}
-    config = uvicorn.Config(apps, port=port, **options)  # type: ignore[arg-type]
+    config = uvicorn.Config(apps, port=port, **options)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="uvicorn")
     thread.start()
