@@ -124,6 +124,7 @@ class Demo:
         self.env.setdefault("JARVICE_API", "1")
         self.env.setdefault("PRICE_UNIT", "EUR")
         self.env.setdefault("BUNDLE_IMAGE", IMAGE)  # which has Python, and is here
+        self.env.setdefault("JOB_SHELLS", "1")
         return url
 
     # ---- The parts

@@ -2,7 +2,7 @@
 import { toast } from "../portal/portal.js";
 import { FitAddon } from "../vendor/xterm/addon-fit.mjs";
 import { Terminal } from "../vendor/xterm/xterm.mjs";
-import { sheetDocument } from "./terminal-sheets.js";
+import "./terminal-sheets.js";
 import { Wire } from "./terminal-wire.js";
 
 const COLUMNS_MAX = 500;
@@ -49,7 +49,6 @@ class TerminalView {
     this.state = {};
     this.ctrl = false;
     this.term = new Terminal({
-      documentOverride: sheetDocument,
       theme: themeOf(root),
       fontFamily: getComputedStyle(root).getPropertyValue("--sw-mono").trim() || "monospace",
       fontSize: Number(remembered("size")) || 14,
@@ -349,7 +348,7 @@ function size(bytes) {
   return bytes < 1024 * 1024 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 }
 
-for (const root of document.querySelectorAll("[data-terminal]")) {
+for (const root of document.querySelectorAll("[data-terminal-view]")) {
   const view = new TerminalView(root);
   view.open();
 }
