@@ -39,6 +39,9 @@ def apps_domain(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckM
             f"{shadowed[0]} lies within APPS_DOMAIN ({domain}), where apps are: the portal would never be asked there."
         )
         return [Error(said, hint="Give apps a domain that the portal's name is not in.", id="portal.E004")]
+    if settings.APPS_BY_PATH and domain == portal[0]:
+        said = f"With APPS_BY_PATH all of {domain} is for apps, and PUBLIC_URL names it too."
+        return [Error(said, hint="Give apps a host of their own.", id="portal.E005")]
     if domain in portal and domain not in ("localhost", "127.0.0.1"):
         said = f"APPS_DOMAIN is {domain}, the portal's own name: apps could set cookies for the portal."
         return [Warning(said, hint="Give apps a domain of their own, best one registered apart.", id="portal.W003")]

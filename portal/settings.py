@@ -247,6 +247,7 @@ APPDEF_LIMIT_MIB = env.integer("APPDEF_LIMIT_MIB", 4, minimum=1)
 PUBLIC_ADDRESS = env.text("PUBLIC_ADDRESS")
 IDLE_STOP_HOURS = env.integer("IDLE_STOP_HOURS", 0, minimum=0)
 RELAY = env.text("RELAY", "127.0.0.1:0")
+APPS_BY_PATH = env.boolean("APPS_BY_PATH", False)
 RELAY_NAMED = env.text("RELAY_NAMED")
 APPS_DOMAIN = env.domain("APPS_DOMAIN", "localhost" if urlsplit(PUBLIC_URL).hostname in LOOPBACK else "")
 

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
+from django.utils.encoding import iri_to_uri
+
 from jobs.models import Endpoint
 from jobs.proxy import gate, headers, notices, origins
 from jobs.proxy.exchange import Exchange, Pools, Unanswered
@@ -49,10 +51,15 @@ class Apps:
         if not any(map(origins.is_for_apps, hosts)):
             await self.otherwise(scope, receive, send)
             return
-        origin = origins.requested(hosts[0]) if len(hosts) == 1 else None
-        if origin is None:
+        origin = origins.requested(hosts[0], scope["path"]) if len(hosts) == 1 else None
+        within = without_prefix(scope, origin.prefix) if origin is not None else None
+        if origin is None or within is None:
             await say(notices.not_here(), scope, send)
-        elif headers.too_much(scope["headers"]):
+        else:
+            await self._at_origin(origin, within, receive, send)
+
+    async def _at_origin(self, origin: Origin, scope: Scope, receive: Receive, send: Send) -> None:
+        if headers.too_much(scope["headers"]):
             await say(notices.too_large(), scope, send)
         elif scope["path"] == ENTER and scope["type"] == "http":
             await self._enter(origin, scope, send)
@@ -95,11 +102,11 @@ class Apps:
             await say(notices.used_up(origin), scope, send)
             return
         endpoint, text = entered
-        cookie = f"{headers.pass_cookie()}={text}; Path=/; HttpOnly; SameSite=Lax"
+        cookie = f"{headers.pass_cookie()}={text}; Path={origin.prefix}/; HttpOnly; SameSite=Lax"
         if origin.scheme == "https":
             cookie += "; Secure"
         there = [
-            (b"location", endpoint.path.encode("utf-8")),
+            (b"location", f"{origin.root}{iri_to_uri(endpoint.path)}".encode("ascii")),
             (b"set-cookie", cookie.encode("ascii")),
             (b"referrer-policy", b"no-referrer"),
             (b"cache-control", b"no-store"),
@@ -113,7 +120,7 @@ class Apps:
         self.traffic.moved(endpoint.pk)
         exchange = Exchange(endpoint, origin, scope, receive, send)
         pool = await self.pools.of(endpoint)
-        if await self._while_allowed(exchange.run(pool), endpoint, origin, scope, send) and not exchange.begun:
+        if await self._while_allowed(exchange.run(pool), origin, scope, send) and not exchange.begun:
             await say(notices.sign_in(origin), scope, send)
 
     async def _socket(self, admitted: Admitted, origin: Origin, scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,7 +132,7 @@ class Apps:
         self._sockets[endpoint.pk] += 1
         try:
             run = socket.run(lambda: self.traffic.moved(endpoint.pk))
-            if await self._while_allowed(run, endpoint, origin, scope, send):
+            if await self._while_allowed(run, origin, scope, send):
                 if socket.accepted:
                     await send({"type": "websocket.close", "code": 1008, "reason": "You are signed out of this app."})
                 else:
@@ -135,9 +142,7 @@ class Apps:
             if not self._sockets[endpoint.pk]:
                 del self._sockets[endpoint.pk]
 
-    async def _while_allowed(
-        self, run: Coroutine[Any, Any, None], endpoint: Endpoint, origin: Origin, scope: Scope, send: Send
-    ) -> bool:
+    async def _while_allowed(self, run: Coroutine[Any, Any, None], origin: Origin, scope: Scope, send: Send) -> bool:
         """Run it until it ends by itself, or the person's pass does: then True. What kept the app from answering is said."""
         task = asyncio.get_running_loop().create_task(run)
         revoked = False
@@ -153,10 +158,25 @@ class Apps:
             except asyncio.CancelledError:
                 return revoked
             except Refused as refusal:
-                await say(refused_words(refusal, endpoint, origin), scope, send)
+                verdict = await self.gate.admitted_still(origin.label, pass_text(scope["headers"]))
+                if isinstance(verdict, Admitted):
+                    await say(refused_words(refusal, verdict.endpoint, origin), scope, send)
+                else:  # it has ended since it was asked last
+                    await say(refusal_words(verdict, origin), scope, send)
             except Unanswered as trouble:
                 await say(trouble.notice(origin), scope, send)
         return False
+
+
+def without_prefix(scope: Scope, prefix: str) -> Scope | None:
+    """The request as it is below the prefix; None where its path is written in some other way."""
+    if not prefix:
+        return scope
+    raw: bytes = scope.get("raw_path") or scope["path"].encode("utf-8")
+    if not raw.startswith(prefix.encode("ascii")):
+        return None
+    path, raw = scope["path"].removeprefix(prefix), raw.removeprefix(prefix.encode("ascii"))
+    return {**scope, "path": path or "/", "raw_path": raw or b"/"}
 
 
 def pass_text(given: Headers) -> str:

@@ -130,6 +130,10 @@ class Gate:
             return known[1]
         return await self._ask(key, label, pass_text)
 
+    async def admitted_still(self, label: str, pass_text: str) -> Admitted | Refusal:
+        """As `admitted`, whatever was the verdict a moment ago."""
+        return await self._ask((label, _hash(pass_text)), label, pass_text)
+
     async def _ask(self, key: tuple[str, str], label: str, pass_text: str) -> Admitted | Refusal:
         verdict = await in_thread(judge, label, pass_text)
         if isinstance(verdict, Admitted):

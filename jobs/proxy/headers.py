@@ -32,8 +32,10 @@ PASS_COOKIE = "slipway_pass"  # noqa: S105  its name
 
 
 def pass_cookie() -> str:
-    """The name of our cookie on an app's origin. Under https no other origin can set one of that name."""
-    return f"__Host-{PASS_COOKIE}" if settings.HTTPS else PASS_COOKIE
+    """The name of our cookie on an app's origin. Under https no other host can set one of that name."""
+    if not settings.HTTPS:
+        return PASS_COOKIE
+    return f"{'__Secure' if settings.APPS_BY_PATH else '__Host'}-{PASS_COOKIE}"
 
 
 def is_ours(name: str) -> bool:
@@ -93,8 +95,8 @@ def to_app(headers: Sequence[tuple[bytes, bytes]], origin: Origin, port: int, cl
     if said := one(headers, b"origin"):
         kept.append((b"origin", (here if said == origin.url else said).encode("latin-1")))
     referer = one(headers, b"referer")
-    if referer == origin.url or referer.startswith(f"{origin.url}/"):
-        kept.append((b"referer", (here + referer.removeprefix(origin.url)).encode("latin-1")))
+    if referer == origin.root or referer.startswith(f"{origin.root}/"):
+        kept.append((b"referer", (here + referer.removeprefix(origin.root)).encode("latin-1")))
     forwarded_port = urlsplit(origin.url).port or {"http": 80, "https": 443}[origin.scheme]
     kept += [
         (b"x-forwarded-for", client.encode("ascii", "replace")),
@@ -102,6 +104,8 @@ def to_app(headers: Sequence[tuple[bytes, bytes]], origin: Origin, port: int, cl
         (b"x-forwarded-host", origin.host.encode()),
         (b"x-forwarded-port", str(forwarded_port).encode()),
     ]
+    if origin.prefix:
+        kept.append((b"x-forwarded-prefix", origin.prefix.encode("ascii")))
     return kept
 
 
@@ -118,7 +122,7 @@ def to_browser(headers: Sequence[tuple[bytes, bytes]], origin: Origin, port: int
         elif lower == b"refresh":
             value = _refresh(value.decode("latin-1"), origin, port).encode("latin-1")
         elif lower == b"set-cookie":
-            cookie = host_only(value.decode("latin-1"))
+            cookie = host_only(value.decode("latin-1"), origin.prefix)
             if not cookie:
                 continue
             value = cookie.encode("latin-1")
@@ -135,9 +139,11 @@ def at_origin(address: str, origin: Origin, port: int) -> str:
         itself = parts.hostname in LOCAL_HOSTS and parts.port in (port, None)
     except ValueError:
         return address
+    if origin.prefix and address.startswith("/") and not address.startswith("//"):
+        return f"{origin.prefix}{address}"
     if not itself or parts.scheme not in ("", "http", "https"):
         return address
-    return f"{origin.url}{parts._replace(scheme='', netloc='').geturl() or '/'}"
+    return f"{origin.root}{parts._replace(scheme='', netloc='').geturl() or '/'}"
 
 
 def _refresh(value: str, origin: Origin, port: int) -> str:
@@ -145,10 +151,19 @@ def _refresh(value: str, origin: Origin, port: int) -> str:
     return f"{match[1]}{match[2]}{at_origin(match[3], origin, port)}{match[4]}" if match else value
 
 
-def host_only(cookie: str) -> str:
-    """A Set-Cookie without its Domain: for the app's own host alone. "" for one that has a name of ours."""
+def host_only(cookie: str, prefix: str = "") -> str:
+    """A Set-Cookie without its Domain, and below the prefix: for the app alone. "" for one that has a name of ours."""
     first, *attributes = cookie.split(";")
     if is_ours(first.partition("=")[0]):
         return ""
-    kept = [one_ for one_ in attributes if one_.partition("=")[0].strip().lower() != "domain"]
+    kept = []
+    for attribute in attributes:
+        name, _, value = attribute.partition("=")
+        match name.strip().lower():
+            case "domain":
+                continue
+            case "path" if prefix and value.strip().startswith("/"):
+                kept.append(f" Path={prefix}{value.strip()}")
+            case _:
+                kept.append(attribute)
     return ";".join([first, *kept])

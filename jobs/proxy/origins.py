@@ -1,4 +1,8 @@
-"""The origins of apps: each endpoint has a host name of its own, so that a browser keeps it apart from all others."""
+"""The origins of apps: each endpoint has a host name of its own, so that a browser keeps it apart from all others.
+
+With APPS_BY_PATH all of them share one host, each below a path of its own: for sites that can't have a wildcard name.
+Then the portal is kept apart from apps, but not one app from another (docs/howto/connect-to-apps.md).
+"""
 
 from __future__ import annotations
 
@@ -9,20 +13,31 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 LABEL = re.compile(r"([0-9]{1,18})-[a-z0-9]{13,40}")
+BELOW = re.compile(r"/connect/([^/]{1,60})(?=/|\Z)")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
 class Origin:
-    """`host` as the browser writes it in Host and Origin: with its port, unless that is the scheme's own."""
+    """`host` as the browser writes it in Host and Origin: with its port, unless that is the scheme's own.
+
+    `prefix` is "", or the path below which the app is.
+    """
 
     label: str
     scheme: str
     host: str
+    prefix: str = ""
 
     @property
     def url(self) -> str:
+        """As a browser writes it in Origin: without a path."""
         return f"{self.scheme}://{self.host}"
+
+    @property
+    def root(self) -> str:
+        """Where the app's own "/" is, without that stroke."""
+        return f"{self.url}{self.prefix}"
 
     @property
     def job_number(self) -> int:
@@ -40,6 +55,8 @@ def origin_of(label: str) -> Origin:
     domain, _, port = settings.APPS_DOMAIN.partition(":")
     number = int(port) if port else portal.port
     suffix = "" if number in (None, DEFAULT_PORTS.get(portal.scheme)) else f":{number}"
+    if settings.APPS_BY_PATH:
+        return Origin(label, portal.scheme, f"{domain}{suffix}", f"/connect/{label}")
     return Origin(label, portal.scheme, f"{label}.{domain}{suffix}")
 
 
@@ -48,13 +65,15 @@ def is_for_apps(host: str) -> bool:
     if not is_on():
         return False
     name = host.strip().lower().partition(":")[0].rstrip(".")
-    return name.endswith("." + settings.APPS_DOMAIN.partition(":")[0])
+    domain = settings.APPS_DOMAIN.partition(":")[0]
+    return name.endswith(f".{domain}") or (settings.APPS_BY_PATH and name == domain)
 
 
-def requested(host: str) -> Origin | None:
-    """The origin that a Host header names, written exactly as a browser writes it; None for anything else."""
-    label = host.partition(".")[0]
-    if not is_on() or not LABEL.fullmatch(label):
+def requested(host: str, path: str) -> Origin | None:
+    """The origin that a request means, its Host written exactly as a browser writes it; None for anything else."""
+    found = BELOW.match(path) if settings.APPS_BY_PATH else None
+    label = found[1] if found else host.partition(".")[0]
+    if not is_on() or not LABEL.fullmatch(label) or bool(found) != settings.APPS_BY_PATH:
         return None
     origin = origin_of(label)
     return origin if host == origin.host else None

@@ -37,7 +37,7 @@ def connect(request: HttpRequest, number: int) -> HttpResponse:
         raise Conflict(f"Job {number} does not run any more, so there is nothing to connect to.")
     ticket = gate.ticket_for(user, request.session.session_key or "", endpoint)
     audit("job.connect", request=request, target=f"job {number}", endpoint=endpoint.label)
-    there = f"{origins.origin_of(endpoint.label).url}/.slipway/enter?{urlencode({'ticket': ticket})}"
+    there = f"{origins.origin_of(endpoint.label).root}/.slipway/enter?{urlencode({'ticket': ticket})}"
     answer = redirect(there)
     answer["Referrer-Policy"] = "no-referrer"
     return answer

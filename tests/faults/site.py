@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections
 from psycopg.conninfo import conninfo_to_dict
@@ -280,7 +281,7 @@ def made_site(root: Path, server: Supervisor, **env: str) -> Site:
         "STORE_ROOT": str(root / "store"),
         "VAULT_ROOT": str(root / "vaults"),
         "WORK_ROOT": str(root / "work"),
-        "SECRET_KEY": "only-for-tests-" + "0" * 40,
+        "SECRET_KEY": settings.SECRET_KEY,  # sessions that a test makes are good there
         "DJANGO_SETTINGS_MODULE": "portal.settings",
         "PYTHONUNBUFFERED": "1",
     }

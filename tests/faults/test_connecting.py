@@ -51,12 +51,12 @@ SERVING: dict[str, Any] = {
 class Connected:
     """One person's browser at the app of a job, over real processes."""
 
-    def __init__(self, site: Site, port: int) -> None:
+    def __init__(self, site: Site, port: int, machine: str = "n1") -> None:
         from apps_catalog.launch.spec import Submission
         from jobs import services
 
         version = make_version(definition=SERVING, image_pinned=site.version.image_pinned)
-        submission = Submission("run", {}, machine="n1", vault="NONE")
+        submission = Submission("run", {}, machine=machine, vault="NONE")
         self.site, self.port = site, port
         self.job: Job = services.submit(owner=site.owner, version=version, submission=submission).job
         self.attempt = site.running(self.job)
@@ -90,7 +90,7 @@ class Connected:
     def end(self) -> None:
         from jobs import services
 
-        services.cancel(self.job, actor=self.site.owner)
+        services.cancel(job=self.job, actor=self.site.owner)
         self.site.ended(self.job)
 
 
@@ -117,10 +117,10 @@ def web(site: Site, port: int) -> Iterator[Callable[[], Process]]:
 def test_a_worker_that_is_killed_and_comes_back_serves_the_same_app(
     site: Site, web: Callable[[], Process], port: int
 ) -> None:
-    site.machine("n1")
-    worker = site.worker("relayed", "--serve", "n1=1", "--tag", "kind=relayed")
+    site.machine("relayed")  # of this worker alone, so that no other takes the job
+    worker = site.worker("relayed", "--serve", "relayed=1")
     web()
-    at = Connected(site, port)
+    at = Connected(site, port, "relayed")
     at.answers()
     before = at.container()
     with at.socket() as open_one:
@@ -133,7 +133,7 @@ def test_a_worker_that_is_killed_and_comes_back_serves_the_same_app(
     assert answer is not None
     assert answer.status_code == 503
     assert "retry-after" in answer.headers
-    again = site.worker("relayed", "--serve", "n1=1", "--tag", "kind=relayed")
+    again = site.worker("relayed", "--serve", "relayed=1")
     at.answers()
     with at.socket() as open_one:
         open_one.send("again")

@@ -217,7 +217,7 @@ def test_entering_sets_a_cookie_of_that_host_and_drops_the_ticket(app: Served) -
     text = committed(ticket)
     with app.browser() as client:
         answer = client.get("/.slipway/enter", params={"ticket": text})
-        assert (answer.status_code, answer.headers["location"]) == (303, "/lab?token=1")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{app.origin}/lab?token=1")
         assert answer.headers["referrer-policy"] == "no-referrer"
         cookie = answer.headers["set-cookie"]
         assert re.fullmatch(r"slipway_pass=[\w-]{43}; Path=/; HttpOnly; SameSite=Lax", cookie)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from jobs import endpoints
 from jobs.proxy import exchange
 from tests.factories import make_person
 from tests.jobs.proxied import Served, committed, heard, relayed, served, until, values, web_server
@@ -254,3 +255,13 @@ def test_the_end_of_the_attempt_ends_what_is_open(app: Served) -> None:
 
 def open_links(app: Served) -> int:
     return len(app.relay._links.get(app.attempt.name, ()))
+
+
+def test_an_app_that_has_just_ended_is_said_to_have(app: Served, port: int) -> None:
+    """Not out of reach for a moment, though the pass was good a moment ago."""
+    with relayed(app.owner, port) as other, app.beside(other).browser(app.owner, accept="text/html") as client:
+        assert client.get("/headers").status_code == 200
+        committed(endpoints.close_all, other.attempt)
+        other.places.clear()
+        other.relay.end(other.attempt.name)
+        until(lambda: (answer := client.get("/headers")).status_code == 410 and "has ended" in answer.text)
