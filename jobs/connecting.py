@@ -52,7 +52,7 @@ def addresses(endpoint: Endpoint | None, plan: RunPlan, host: Host) -> Addresses
         return Addresses(public_ip=public_ip)
     origin = origins.origin_of(endpoint.label)
     name = origin.host.rpartition(":")[0] or origin.host
-    return Addresses(public_ip=public_ip, public_name=name, connect_url=f"{origin.url}/")
+    return Addresses(public_ip=public_ip, public_name=name, connect_url=f"{origin.root}/")
 
 
 def keep_path(endpoint: Endpoint | None, bound: RunPlan) -> None:

@@ -116,7 +116,7 @@ def desk() -> dict[str, Any]:
         "name": "Desk",
         "description": "Something to connect to.",
         "interactive": True,
-        "publicip": True,
+        "publicip": False,
         "ports": ["8080/tcp", "8443/tcp"],
         "noconnect": False,
         "url": "https://%PUBLICADDR%:8443/?token=%RANDOM64%",

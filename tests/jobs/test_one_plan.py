@@ -14,7 +14,7 @@ from apps_catalog.services import spec_of
 from jobs import services, vaults
 from jobs.forms.inputs import inputs_of
 from jobs.forms.widgets import widget_of
-from jobs.models import Job, MachineType, Upload, Vault
+from jobs.models import Job, Upload, Vault
 from portal.people import account_variables
 from portal.people.models import ApiToken, User
 from tests.factories import make_app, make_machine, make_team, make_vault, make_version
@@ -121,7 +121,6 @@ def test_the_plan_says_all_that_the_keys_ask_for(owner: User, version: Version) 
 
 
 def test_other_commands_have_their_own(owner: User, version: Version) -> None:
-    MachineType.objects.update(network="outgoing", public_ports=True)  # "desk" asks for a public address
     plans = {}
     for command in ("script", "parallel", "desk"):
         plans[command] = by_rest(owner, version, command=command, parameters={}, vault="NONE", nodes=1).plan

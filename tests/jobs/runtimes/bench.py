@@ -104,7 +104,7 @@ UNSOUND: list[tuple[dict[str, Any], str]] = [
     ({"public": (PublicPort(80, "tcp", "192.0.2.7"),), "private_network": "x", "hostname": "n"}, "outgoing network"),
     ({**OUT, "public": (PublicPort(0, "tcp", "192.0.2.7"),)}, "no port"),
     ({**OUT, "public": (PublicPort(True, "tcp", "192.0.2.7"),)}, "no port"),
-    ({**OUT, "public": (PublicPort(80, cast(Any, "icmp"), "192.0.2.7"),)}, "no port"),
+    ({**OUT, "public": (PublicPort(80, cast("Any", "icmp"), "192.0.2.7"),)}, "no port"),
     ({**OUT, "public": (PublicPort(80, "tcp", ""),)}, "no address"),
     ({**OUT, "public": (PublicPort(80, "tcp", "0.0.0.0"),)}, "no address"),
     ({**OUT, "public": (PublicPort(80, "tcp", "::"),)}, "no address"),
