@@ -55,8 +55,15 @@ class OwnImages:
         """Say what is to be made, and start."""
         if not self.missing:
             return
-        names = " and ".join(self.missing)
-        self.say(f"Making the images of the examples {names} meanwhile; they come into the catalog when they are done.")
+        if len(self.missing) == 1:
+            self.say(
+                f"Making the image of the example {self.missing[0]} meanwhile; it comes into the catalog when it is done."
+            )
+        else:
+            names = " and ".join(self.missing)
+            self.say(
+                f"Making the images of the examples {names} meanwhile; they come into the catalog when they are done."
+            )
         self._next()
 
     def tend(self) -> None:

@@ -2,7 +2,7 @@
 "use strict";
 
 const SECONDS = 300;
-const WIDTH = 800, HEIGHT = 260, LEFT = 52, BOTTOM = 26;
+const WIDTH = 800, HEIGHT = 260, LEFT = 52, TOP = 22, BOTTOM = 30;
 const byId = (id) => document.getElementById(id);
 let values = []; // [seconds, temperature, target]
 
@@ -25,7 +25,7 @@ function draw() {
   const low = Math.floor(Math.min(...all) / 5) * 5, high = Math.max(low + 10, Math.ceil(Math.max(...all) / 5) * 5);
   const first = Math.min(values[0][0], last - 30);
   const x = (at) => LEFT + ((at - first) / (last - first)) * (WIDTH - LEFT - 8);
-  const y = (degrees) => 10 + ((high - degrees) / (high - low)) * (HEIGHT - BOTTOM - 10);
+  const y = (degrees) => TOP + ((high - degrees) / (high - low)) * (HEIGHT - BOTTOM - TOP);
   const grid = [];
   for (let degrees = low; degrees <= high; degrees += 5) {
     grid.push(piece("line", { x1: LEFT, x2: WIDTH - 8, y1: y(degrees), y2: y(degrees) }));
