@@ -12,7 +12,6 @@ from rest_framework.response import Response
 from portal.api.fields import Body, Text
 from portal.api.pages import Keyset, listed
 from portal.api.views import PortalView, person
-from portal.errors import NotFound
 from portal.people import secrets
 from portal.people.models import Secret, Team, User
 
@@ -96,7 +95,9 @@ class Secrets(PortalView):
 def _team(user: User, slug: str) -> Team:
     team = user.teams.filter(slug=slug).first()
     if team is None:
-        raise NotFound("You are in no team of this slug.")
+        raise serializers.ValidationError(
+            {"team": "You are in no team of this slug. Leave it out for a secret of yours."}
+        )
     return team
 
 

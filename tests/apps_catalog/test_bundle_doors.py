@@ -129,6 +129,8 @@ def test_the_page_of_an_app_shows_what_it_is_made_of(client: Client, owner: User
         "/account/secrets/?name=NOBODYS#new",
         "app/main.py",
         "None of its own: an operator may grant it",
+        "/api/v1/jobs",
+        "&quot;app&quot;: &quot;counter&quot;",
     ):
         assert said in page
     Version.objects.update(outgoing_network=True)

@@ -54,13 +54,15 @@ def world(db: None) -> Iterator[World]:
 
 def known(world: World, path: str) -> dict[str, Any]:
     """Path parameters that name things which are there."""
+    version = world.bundle if path.endswith("/bundle") else world.version
+    ids = {"/tokens/": world.token.pk, "/secrets/": world.secret.pk}
     values: dict[str, Any] = {
-        "slug": world.template.slug if "/templates/" in path else world.app.slug,
-        "label": world.version.label,
+        "slug": world.template.slug if "/templates/" in path else version.app.slug,
+        "label": version.label,
         "number": world.staged.number if "/drafts/" in path else world.shared.number,
         "name": world.team_vault.name,
         "path": "x.csv" if "/vaults/" in path else "pi.txt",
-        "id": world.token.pk if "/tokens/" in path else str(world.upload.pk),
+        "id": next((pk for part, pk in ids.items() if part in path), str(world.upload.pk)),
     }
     return {key: value for key, value in values.items() if f"{{{key}}}" in path}
 

@@ -124,6 +124,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"name": "A", "kind": "value", "value": f"{HIDDEN}\0"}, "/value"),
     ({"name": "A", "kind": "value", "value": 7}, "/value"),
     ({"name": "A", "kind": "keys", "access_key": "a"}, "/secret_key"),
+    ({"name": "A", "kind": "value", "value": HIDDEN, "team": "not-mine"}, "/team"),
     ({"name": "A", "kind": "value", "value": "x", "password": HIDDEN}, "/password"),
     ({"name": "A", "kind": "value", "value": HIDDEN * 3000}, "/value"),
     ({"name": "A", "kind": "value", "value": HIDDEN, "extra": 1}, "/extra"),
