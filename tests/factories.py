@@ -124,7 +124,7 @@ def make_vault(owner: User | Team, **over: Any) -> Vault:
 def make_secret(whose: User | Team, name: str = "S3_RESULTS", kind: str = "value", **parts: str) -> Secret:
     held = parts or {"value": "open sesame"}
     who = {"user": whose} if isinstance(whose, User) else {"team": whose}
-    return secrets.set_secret(name=name, kind=kind, parts=held, **who)  # type: ignore[arg-type]  # one of both
+    return secrets.set_secret(name=name, kind=kind, parts=held, **who)
 
 
 def make_upload(owner: User, **over: Any) -> Upload:

@@ -38,18 +38,29 @@ SECRET = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 SECRETS_MAX, MODELS_MAX = 20, 50
 CPU_MAX, MEMORY_GIB_MAX = 4096, 65_536
 
-_MANIFEST_KEYS = (
-    "name id version type description entrypoint platform platform_config device_requirements secrets author"
+# Every key that means something here; docs/reference/bytenite.md has a row for each.
+MANIFEST_KEYS = (
+    "name",
+    "id",
+    "version",
+    "type",
+    "description",
+    "entrypoint",
+    "platform",
+    "platform_config",
+    "device_requirements",
+    "secrets",
+    "author",
 )
-_PLATFORM_KEYS = "container private_image username token secrets"
-_DEVICE_KEYS = "min_cpu min_memory gpu"
+PLATFORM_KEYS = ("container", "private_image", "username", "token", "secrets")
+DEVICE_KEYS = ("min_cpu", "min_memory", "gpu")
 
 
 class _Keys:
     """The keys of one object, however they are spelt."""
 
-    def __init__(self, names: str) -> None:
-        self.known = frozenset(names.split())
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.known = frozenset(names)
         self.folded = {_folded(name): name for name in self.known}
 
     def __call__(self, written: str) -> str:
@@ -60,7 +71,7 @@ def _folded(key: str) -> str:
     return key.casefold().replace("_", "").replace("-", "") if len(key) < 40 else key
 
 
-_MANIFEST, _PLATFORM, _DEVICE = _Keys(_MANIFEST_KEYS), _Keys(_PLATFORM_KEYS), _Keys(_DEVICE_KEYS)
+_MANIFEST, _PLATFORM, _DEVICE = _Keys(MANIFEST_KEYS), _Keys(PLATFORM_KEYS), _Keys(DEVICE_KEYS)
 
 
 def read_bytenite(text: str | bytes, schema_text: str | bytes = "") -> Reading:

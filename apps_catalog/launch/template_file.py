@@ -16,21 +16,20 @@ from apps_catalog.launch.reading import Notes, Section, shortened
 TEMPLATE_BYTES_MAX = 256 * 1024
 TAG = re.compile(r"[A-Za-z0-9_-]{1,64}(?:@(?:0|[1-9][0-9]{0,5})(?:\.(?:0|[1-9][0-9]{0,5}))?)?")
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_KEYS: Final = {
-    key.replace("_", ""): key
-    for key in [
-        "id",
-        "name",
-        "description",
-        "app",
-        "partitioner",
-        "assembler",
-        "data_source",
-        "data_destination",
-        "params",
-        "config",
-    ]
-}
+# As ByteNite writes them; docs/reference/bytenite.md has a row for each.
+TEMPLATE_KEYS: Final = (
+    "id",
+    "name",
+    "description",
+    "app",
+    "partitioner",
+    "assembler",
+    "dataSource",
+    "dataDestination",
+    "params",
+    "config",
+)
+_SPELT: Final = {key.casefold(): key for key in TEMPLATE_KEYS}
 
 
 @dataclass(frozen=True)
@@ -69,13 +68,13 @@ def read_template(text: str | bytes) -> TemplateReading:
     else:
         for pointer, reason in bad_texts(document.value):
             notes.error("bad-text", f"This text {reason}.", pointer)
-        template = _read(Section(document.value, "", notes, frozenset(_KEYS.values()), spelling=_spelling))
+        template = _read(Section(document.value, "", notes, frozenset(TEMPLATE_KEYS), spelling=_spelling))
     findings = tuple(in_file(TEMPLATE, finding) for finding in placed(document, notes))
     return TemplateReading(None if notes.failed else template, findings)
 
 
 def _spelling(written: str) -> str:
-    return _KEYS.get(written.casefold().replace("_", "").replace("-", ""), written) if len(written) < 40 else written
+    return _SPELT.get(written.casefold().replace("_", "").replace("-", ""), written) if len(written) < 40 else written
 
 
 def _of_a_template(finding: Finding, size: int) -> Finding:
@@ -107,8 +106,8 @@ def _read(section: Section) -> Template:
         app=_tag(section, "app", ""),
         partitioner=_tag(section, "partitioner", PASSTHROUGH),
         assembler=_tag(section, "assembler", PASSTHROUGH),
-        source=_object(section, "data_source"),
-        destination=_object(section, "data_destination"),
+        source=_object(section, "dataSource"),
+        destination=_object(section, "dataDestination"),
         params=params,
         config=_object(section, "config"),
     )

@@ -21,7 +21,7 @@ from apps_catalog.launch.examples import example_machine, example_values
 from apps_catalog.launch.json_schema.kept import fields_on_top
 from apps_catalog.launch.requirements import words
 from apps_catalog.launch.snippets import Snippet, snippets
-from apps_catalog.launch.spec import Command, LaunchSpec, Requirements
+from apps_catalog.launch.spec import Command, Json, LaunchSpec, Requirements
 from apps_catalog.models import App, Version
 from apps_catalog.numbered import Remarks
 from apps_catalog.services.bundle_contents import BundleFile, contents
@@ -135,16 +135,20 @@ class AppPage:
     def storage(self) -> list[str]:
         return [VAULT_TYPES.get(kind, kind) for kind in self.spec.vault_types]
 
-    @cached_property
-    def calls(self) -> tuple[Snippet, ...]:
-        """The same launch as curl and as Python, with example values."""
-        body = {
+    @property
+    def example(self) -> dict[str, Json]:
+        """The body of a call that launches it."""
+        return {
             "app": self.app.slug,
             "command": self.chosen.key,
             "parameters": example_values(self.chosen),
             "machine": example_machine(self.spec, self.chosen),
         }
-        made = snippets(body, url=f"{settings.PUBLIC_URL}/api/v1/jobs")
+
+    @cached_property
+    def calls(self) -> tuple[Snippet, ...]:
+        """The same launch as curl and as Python, with example values."""
+        made = snippets(self.example, url=f"{settings.PUBLIC_URL}/api/v1/jobs")
         return tuple(snippet for snippet in made if snippet.id != "json")
 
     @cached_property
@@ -192,10 +196,14 @@ class BundlePage(AppPage):
         return [Need(name, _whose(held.get(name))) for name in names]
 
     @property
+    def example(self) -> dict[str, Json]:
+        params = {"app": example_values(self.spec.commands[COMMAND])}
+        return {"app": self.tags[0], "params": params, "dataSource": {"kind": "bypass"}}
+
+    @property
     def template(self) -> str:
         """How a template names it."""
-        section = {App.Role.APP: "app"}.get(App.Role(self.app.role), self.app.role)
-        return json.dumps({section: self.tags[0]})
+        return json.dumps({self.app.role: self.tags[0]})
 
 
 def _whose(row: Secret | None) -> str:

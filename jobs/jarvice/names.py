@@ -65,8 +65,8 @@ def _named(rows: QuerySet[Job], name: str) -> Job | None:
 
 
 def visible_apps(user: User) -> QuerySet[App]:
-    """Published apps this person sees, with their default version but not its text."""
-    rows = App.objects.visible_to(user).filter(published=True, default_version__isnull=False)
+    """Published AppDefs this person sees (bundles run in stages, which those clients don't know), with their default version but not its text."""
+    rows = App.objects.visible_to(user).filter(kind=App.Kind.APPDEF, published=True, default_version__isnull=False)
     return rows.select_related("default_version", "created_by").defer(*UNREAD, "default_version__definition")
 
 

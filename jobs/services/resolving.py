@@ -45,6 +45,9 @@ def resolve(
     In a dry run files need not be in the vault. With faults, the machine type alone where it is none of theirs: the rest of the judgement goes by its names.
     """
     faults: list[Fault] = _texts(submission)
+    if spec.kind == "bytenite" and spec.entrypoint:
+        said = f"'{spec.name}' is a ByteNite app, which runs in stages. Launch it from its page, or from a template."
+        faults.append(Fault("/app", "in_stages", said))
     if faults:
         return None, faults
     command = spec.commands.get(submission.command)

@@ -56,7 +56,12 @@ class Filters(forms.Form):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         mine = [("", "My jobs"), ("teams", "My teams' jobs")]
-        apps = App.objects.visible_to(user).order_by("name").values_list("slug", "name")[:APPS_SHOWN]
+        apps = (
+            App.objects.visible_to(user)
+            .filter(role=App.Role.APP)
+            .order_by("name")
+            .values_list("slug", "name")[:APPS_SHOWN]
+        )
         for name, choices in (
             ("whose", [*mine, ("all", "Everyone's")] if user.operates else mine),
             ("app", [("", "Any app"), *apps]),

@@ -14,6 +14,7 @@ from portal.people import secrets, signed_in
 from portal.people.forms import SecretForm, SecretPartsForm
 from portal.people.models import Secret
 
+TABS = {Secret.Kind.VALUE: "One value", Secret.Kind.KEYS: "Two keys", Secret.Kind.REGISTRY: "Registry login"}
 HELD = ("value", "access_key", "secret_key", "registry", "username", "password")
 
 
@@ -46,7 +47,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, f"The secret {made.name} is kept. Nobody can read it again, you neither.")
             return redirect("people:secrets")
-    shown = {"rows": secrets.visible_to(person), "form": form, "kind": kind, "kinds": Secret.Kind.choices}
+    shown = {"rows": secrets.visible_to(person), "form": form, "kind": kind, "kinds": TABS.items()}
     return render(request, "people/secrets.html", shown, status=422 if form.errors else 200)
 
 

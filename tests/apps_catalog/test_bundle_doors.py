@@ -129,6 +129,8 @@ def test_the_page_of_an_app_shows_what_it_is_made_of(client: Client, owner: User
         "/account/secrets/?name=NOBODYS#new",
         "app/main.py",
         "None of its own: an operator may grant it",
+        "/api/v1/jobs",
+        "&quot;app&quot;: &quot;counter&quot;",
     ):
         assert said in page
     Version.objects.update(outgoing_network=True)
@@ -242,5 +244,5 @@ def test_a_draft_is_for_curators(client: Client, owner: User, curator: User) -> 
     for address in ("bundle/", "code/app/main.py", "machines/"):
         seen = client.get(f"/apps/counter/versions/0.1/{address}")
         assert seen.status_code == 200
-        seen.close()
+        assert b"".join(seen)  # a download is closed when it was read
         assert client.get(f"/apps/counter/versions/0.2/{address}").status_code == 404

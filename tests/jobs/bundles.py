@@ -60,20 +60,15 @@ def make_bundle(
     if not default_storage.exists(stored):
         default_storage.save(stored, ContentFile(data))
     app = over.pop("app", None) or make_app(slug=name, name=name, kind=App.Kind.BYTENITE, role=role)
-    return make_version(
-        app,
-        definition=definition,
-        schema_text=schema_text,
-        **{
-            "label": "1.0",
-            "bundle": stored,
-            "bundle_digest": digest,
-            "bundle_bytes": len(data),
-            "major": 1,
-            "minor": 0,
-            **over,
-        },
-    )
+    kept: dict[str, Any] = {
+        "label": "1.0",
+        "bundle": stored,
+        "bundle_digest": digest,
+        "bundle_bytes": len(data),
+        "major": 1,
+        "minor": 0,
+    }
+    return make_version(app, definition=definition, schema_text=schema_text, **kept | over)
 
 
 def asked(**over: Any) -> FanOut:

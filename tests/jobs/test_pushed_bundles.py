@@ -131,7 +131,10 @@ def test_programs_and_runs_written_from_the_public_contract(
         pushed(root / name, curator)
     make_secret(owner, "GREETING", value="hello there")
     make_secret(owner, "MAIL", "keys", access_key="a", secret_key="b")
-    shared = {"partitioner": resolve_tag("words", user=owner), "assembler": resolve_tag("join@1", user=owner)}
+    shared: dict[str, Any] = {
+        "partitioner": resolve_tag("words", user=owner),
+        "assembler": resolve_tag("join@1", user=owner),
+    }
     words = {"words": ["one", "two", "three"]}
     shout = FanOut(
         app=resolve_tag("shout@0.3", user=owner), parameters={"partitioner": words, "app": {"mark": "!"}}, **shared
@@ -146,7 +149,7 @@ def test_programs_and_runs_written_from_the_public_contract(
 
 def test_the_samples_run_unchanged(owner: User, curator: User, served: None, tmp_path: Path, settings: Any) -> None:
     settings.BUNDLE_IMAGE = IMAGE
-    made = {}
+    made: dict[str, Any] = {}
     for role in ("app", "partitioner", "assembler"):
         call_command("new", role, f"my-{role}", "--in", str(tmp_path))
         made[role] = pushed(tmp_path / f"my-{role}", curator)

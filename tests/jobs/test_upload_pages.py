@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from jobs import vaults
 from jobs.models import Upload, Vault
-from jobs.views.uploads import body_pieces
+from portal.bodies import body_pieces
 from portal.errors import PortalError
 from portal.people.models import User
 from tests.jobs.vault_files import at, names, said
