@@ -264,7 +264,7 @@ class Partition(StageWork):
         rest()
         passage = Passage.of(care, self.row, FETCH)
         try:
-            source.fetch(place, passage)
+            passage.watched(lambda: source.fetch(place, passage))
         except (PortalError, Stopped) as refused:
             self._demand_going(care)
             if not isinstance(refused, PortalError):
@@ -387,7 +387,7 @@ class Assemble(StageWork):
         files = list(files)  # the rows behind it are read before the connection is given back
         rest()
         try:
-            destination.deliver(files, passage)
+            passage.watched(lambda: destination.deliver(files, passage))
         except (PortalError, Stopped) as refused:
             self._demand_going(care)
             if not isinstance(refused, PortalError):

@@ -165,9 +165,13 @@ def _decoded(text: str) -> Iterator[bytes]:
 
 def shown_name(name: str) -> str:
     """What a file is called on pages: the last part of what the browser said, as one line of at most 255 characters."""
+    return plain_name(name)[:255] or "file"
+
+
+def plain_name(name: str) -> str:
+    """The last part of a name, without what can't be seen or turns what can; "" where nothing is left."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    kept = "".join(one for one in last if unicodedata.category(one) not in UNSHOWN and one not in TURNING).strip()
-    return kept[:255] or "file"
+    return "".join(one for one in last if unicodedata.category(one) not in UNSHOWN and one not in TURNING).strip()
 
 
 def check_extension(name: str, accept: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from portal.errors import PortalError
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
-# Views anyone may open, by URL name. Everything else asks for a sign-in; the API answers for itself (401).
+# Views anyone may open, by URL name with its namespace. Everything else asks for a sign-in; the API answers for itself (401).
 OPEN_VIEWS = frozenset(
     {
         "account_login",
@@ -28,8 +28,8 @@ OPEN_VIEWS = frozenset(
         "account_inactive",
         "health-live",
         "health-ready",
-        "upload-address",  # signed, for one file
-        "result-link",  # signed, for one file
+        "jobs:upload-address",  # signed, for one file
+        "jobs:result-link",  # signed, for one file
     }
 )
 
@@ -60,7 +60,7 @@ class SignInRequired:
 
     def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> HttpResponse | None:
         match = request.resolver_match or resolve(request.path_info)
-        if request.user.is_authenticated or match.url_name in OPEN_VIEWS or request.path_info.startswith("/api/"):
+        if request.user.is_authenticated or match.view_name in OPEN_VIEWS or request.path_info.startswith("/api/"):
             return None
         return redirect_to_login(request.get_full_path())
 

@@ -13,6 +13,8 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from jobs import links, uploads
+from jobs.upload_addresses import address_of
 from tests.factories import make_image_import, make_import_run
 from tests.world import JARVICE, PEOPLE, World, build
 
@@ -133,6 +135,15 @@ def _api_team_file(world: World) -> dict[str, Any]:
 
 def _upload(world: World) -> dict[str, Any]:
     return {"pk": world.upload.pk}
+
+
+def _upload_address(world: World) -> dict[str, Any]:
+    begun = uploads.begin(owner=world.people["owner"], name="x.csv", size=0)
+    return {"token": address_of(begun).rpartition("/")[2]}
+
+
+def _result_link(world: World) -> dict[str, Any]:
+    return {"token": next(links.of_job(world.job)).url.rpartition("/")[2]}
 
 
 def _token(world: World) -> dict[str, Any]:
@@ -260,6 +271,9 @@ EXPECTED: dict[str, list[Rule]] = {
         Rule(dict.fromkeys(("GET", "PUT", "POST", "DELETE"), MATES), _api_team_file),
     ],
     "api:uploads": both(SIGNED_IN),
+    "api:upload-addresses": post(SIGNED_IN),
+    "api:sources-test": post(SIGNED_IN),
+    "api:sources-list": post(SIGNED_IN),
     "api:upload": get(OWNER, _upload),
     # The JARVICE door: a key of its own, never a cookie
     "jarvice:submit": both(SIGNED_IN),
@@ -368,6 +382,10 @@ EXPECTED: dict[str, list[Rule]] = {
     "jobs:schema-verdict": post(CURATORS, closed=403),
     "jobs:schema-part": post(CURATORS, closed=403),  # 409 without a schema
     "jobs:uploads": post(SIGNED_IN),
+    "jobs:upload-address": [Rule({"GET": EVERYBODY, "PUT": EVERYBODY}, _upload_address)],  # signed
+    "jobs:result-link": get(EVERYBODY, _result_link),  # signed
+    "jobs:ends-test": post(SIGNED_IN),
+    "jobs:ends-pick": post(SIGNED_IN),
     "jobs:vaults": get(SIGNED_IN),
     "jobs:vault-default": post(OWNER, _vault) + post(MATES, _team_vault),
     "jobs:files": get(OWNER, _vault) + get(MATES, _team_vault),

@@ -65,7 +65,7 @@ def test_a_change_without_the_csrf_token_is_refused(world: World, name: str, ind
     rule = EXPECTED[name][index]
     address = rule.address(world, name)
     refused = 404 if name == "api:unknown" else 403
-    if name.startswith("jarvice:"):
+    if name.startswith("jarvice:") or name == "jobs:upload-address":
         return  # no cookie counts there, so that no other site can use one: the next test
     client = Client(enforce_csrf_checks=True, raise_request_exception=False)
     client.cookies.load(dict(world.cookies["owner"]))

@@ -264,8 +264,9 @@ def _told(faults: Sequence[Fault], at: str) -> dict[str, list[str]]:
         if fault.pointer == at or fault.pointer.startswith(f"{at}/"):
             key, _, index = fault.pointer.removeprefix(at).lstrip("/").partition("/")
             many = index.isdecimal() and key != "uploads"
-            words = f"Line {int(index) + 1}: {fault.message}" if many else sentence(fault.message)
-            told.setdefault(key, []).append(words)
+            told.setdefault(key, []).append(
+                sentence(f"Line {int(index) + 1}: {fault.message}" if many else fault.message)
+            )
     return told
 
 

@@ -36,7 +36,7 @@ from jobs.forms.schemas import Filled, places_of
 from jobs.prices import FREE, price, total
 from jobs.services import fan_out
 from jobs.services.fan_out import Judged, tags
-from jobs.services.fan_out.offers import Machines
+from jobs.services.fan_out.machines import Machines
 from portal.errors import Conflict, PortalError
 from portal.people.models import User
 
@@ -299,7 +299,7 @@ class FanPage:
             name=f"machine-{stage}",
             choices=tuple(choices),
             none=why_none(version.app.slug, wanted, offers) if best is None else "",
-            note=f"It needs {words(wanted)}.{rest if others else ''}",
+            note="" if best is None else f"It needs {words(wanted)}.{rest if others else ''}",
             errors=() if best is None else self.errors(f"/machines/{stage}"),
         )
 
@@ -449,14 +449,14 @@ class FanPage:
         return active
 
 
-def _place(fault: Fault) -> int:
+def _place(fault: Fault) -> tuple[int, bool]:
     """Where on the page its field is: faults are told from top to bottom."""
     first, _, rest = fault.pointer.removeprefix("/").partition("/")
     section = rest.partition("/")[0] if first == "params" else first
     if first == "machines":
         section = next((name for name, stage in STAGE_OF.items() if rest.startswith(str(stage))), first)
     order = ("dataSource", "dataDestination", *NAMES, "name", "config", "description", "team")
-    return order.index(section) if section in order else -1
+    return order.index(section) if section in order else -1, first == "params"
 
 
 def _offer(offer: Offer) -> str:

@@ -59,6 +59,11 @@ class JobTemplate(models.Model):
     def __str__(self) -> str:
         return self.name or self.slug
 
+    @property
+    def app_slug(self) -> str:
+        """The name in the tag of its app."""
+        return self.app.partition("@")[0]
+
 
 class JobStage(Moving):
     """One stage of a job in stages. `version` None: passthrough. Counters are kept in the transactions that settle tasks.

@@ -9,12 +9,13 @@ from typing import TypeVar
 from apps_catalog.launch.parameters.files import in_bytes
 from apps_catalog.launch.spec import Fault, Json
 from jobs.listing import Listing
-from jobs.sources import destination_of, source_of
+from jobs.sources import SOURCES, destination_of, source_of
 from jobs.sources.base import SHOWN_NAMES, Listed
 from portal.errors import Conflict, Invalid, PortalError
 from portal.people.models import User
 
 T = TypeVar("T")
+NO_FOLDERS = "Only vaults and buckets can be looked through."
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,13 @@ def test_destination(given: Json, owner: User) -> Verdict:
 
 def folder(given: Json, owner: User, *, path: str, search: str, offset: int, limit: int) -> Listing:
     """A page of a folder of a vault or a bucket, from what a source says of it but its paths. Raises Invalid, PortalError."""
-    whole = {**given, "paths": ["/"]} if isinstance(given, Mapping) else given
-    source = _good(source_of(whole, owner))
+    kind = given.get("kind") if isinstance(given, Mapping) else None
+    known = SOURCES.get(kind) if isinstance(kind, str) else None
+    if known is not None and "paths" not in known.fields:
+        raise Conflict(NO_FOLDERS, code="no_folders")
+    source = _good(source_of({**given, "paths": ["/"]} if known else given, owner))
     if not isinstance(source, Listed):
-        raise Conflict("Only vaults and buckets can be looked through.", code="no_folders")
+        raise Conflict(NO_FOLDERS, code="no_folders")
     return source.folder(path, search=search, offset=offset, limit=limit)
 
 

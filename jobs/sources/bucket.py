@@ -13,7 +13,6 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models.functions import Now
 
-from jobs.care import rest
 from jobs.gathering import link_or_copy
 from jobs.models import BucketFile
 from jobs.sources.base import Fields, Files, Kind
@@ -33,7 +32,6 @@ class ToOwnBucket:
             _keep(passage.job_number, name, there)
             passage.count(there.stat().st_size)
             passage.arrived()
-        rest()
 
     def look(self) -> str:
         return f"The results are kept for {settings.BUCKET_KEEP_HOURS} hours, with links that expire then."

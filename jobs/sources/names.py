@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from jobs.flat_names import short
-from jobs.uploads import shown_name
+from jobs.uploads import plain_name
 
 
 def file_name(path: str) -> str:
     """The last part of a path, an address or what a service says, as the name of a file."""
-    name = short(shown_name(path).replace("\0", ""))
+    name = short(plain_name(path))
     return "file" if name in ("", ".", "..") else name
 
 

@@ -84,7 +84,7 @@ class FromBucket:
         names = Names()
         named = [(names.take(one.key), one) for one in found]
 
-        def bring(one: tuple[str, Found]) -> str:
+        def bring(one: tuple[str, Found]) -> None:
             name, there = one
             with Reader(self.place, there, patient=True) as reader:
 
@@ -96,9 +96,10 @@ class FromBucket:
             if (size := (into / name).stat().st_size) != there.size:
                 raise Refused(f"'{there.key}' has {there.size:,} bytes, and only {size:,} came. Try again.")
             passage.arrived()
-            return name
 
-        return list(several(bring, iter(named), passage))
+        for _ in several(bring, iter(named), passage):
+            continue
+        return [name for name, _ in named]
 
     def _found(self, passage: Passage) -> list[Found]:
         found = []
@@ -230,7 +231,7 @@ def _source_kind(service: Service) -> Kind[Source]:
 def _destination_kind(service: Service) -> Kind[Destination]:
     def read(fields: Fields, owner: User) -> ToBucket:
         path = folder_path(fields)
-        if fault := vault_s3.key_fault(path):
+        if path and (fault := vault_s3.key_fault(path)):
             fields.wrong("path", "path", f"can't be a folder here: {fault}")
         return ToBucket(_place(service, fields, owner), path)
 

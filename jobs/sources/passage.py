@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from django.conf import settings
+from django.db import connection
 from tenacity import RetryCallState, Retrying, retry_if_exception, sleep_using_event, wait_exponential
 
 from apps_catalog.launch.parameters.files import in_bytes
@@ -20,9 +21,10 @@ from jobs.models import JobStage
 from jobs.store import disk_faults
 from portal.errors import PortalError, TooLarge
 
-PIECE_BYTES = 2**20
+PIECE_BYTES = 2**18
 TOLD_EVERY_S = 2.0
 PATIENCE_S = 120.0
+LOOK_EVERY_S, GRACE_S = 0.5, 5.0
 FETCH, DELIVER = "fetch", "deliver"
 T = TypeVar("T")
 
@@ -151,6 +153,33 @@ class Passage:
             before_sleep=look,
             reraise=True,
         )(tried)
+
+    def watched(self, act: Callable[[], T]) -> T:
+        """Do it in a thread of its own, which is left behind if it does not end though it is to: a service may say one byte a minute."""
+        done: list[T] = []
+        failed: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                done.append(act())
+            except BaseException as error:  # raised anew where it is waited for
+                failed.append(error)
+            finally:
+                connection.close()
+
+        thread = threading.Thread(target=run, name=f"{self.doing}-{self.job_number}", daemon=True)
+        thread.start()
+        while thread.is_alive():
+            thread.join(LOOK_EVERY_S)
+            try:
+                self.check()
+            except (Stopped, Leaving):
+                thread.join(GRACE_S)
+                if thread.is_alive():
+                    raise
+        if failed:
+            raise failed[0]
+        return done[0]
 
     def _limit(self, size: int) -> None:
         if size > self.bytes_max:

@@ -111,12 +111,15 @@ class FromVault:
                 yield There(one.path, file.seek(0, 2))
 
     def _below(self, folder: str, depth: int = 0) -> Iterator[There]:
+        within = []
         for entry in self._entries(folder):
             path = f"{folder}/{entry.name}" if folder else entry.name
             if entry.kind == "file":
                 yield There(path, entry.size)
             elif entry.kind == "folder" and depth < DEPTH_MAX:
-                yield from self._below(path, depth + 1)
+                within.append(path)
+        for path in within:
+            yield from self._below(path, depth + 1)
 
     def _entries(self, folder: str, patterns: tuple[str, ...] = ()) -> Iterator[Entry]:
         offset, total = 0, 1

@@ -19,7 +19,7 @@ from apps_catalog.launch.snippets import as_json_text
 from apps_catalog.launch.spec import Fault, Json
 from apps_catalog.models import App
 from jobs import services
-from jobs.forms.drafts import read_clock
+from jobs.forms.drafts import plain, read_clock, read_token
 from jobs.forms.fan_draft import (
     NAMES,
     FanDraft,
@@ -30,7 +30,6 @@ from jobs.forms.fan_draft import (
     opened,
     read_form,
     read_json,
-    read_token,
 )
 from jobs.forms.fan_page import FanPage
 from jobs.forms.schemas import ACT
@@ -135,7 +134,7 @@ def find_draft(user: User, number: str, app: App) -> Job:
 
 def _linked(query: QueryDict, draft: FanDraft, app: App, remarks: list[str]) -> FanDraft:
     """What a link sets: `?version=`, `?partitioner=`, `?p.<key>=` (of the app), `?p.<section>.<key>=`, `?machine=`, `?name=`, `?walltime=`."""
-    named = {section: query[section] for section in ("partitioner", "assembler") if query.get(section)}
+    named = {section: plain(query, section) for section in ("partitioner", "assembler") if query.get(section)}
     chosen = {**draft.tags, **named}
     if version := query.get("version", ""):
         chosen["app"] = f"{app.slug}@{version}"
@@ -145,7 +144,7 @@ def _linked(query: QueryDict, draft: FanDraft, app: App, remarks: list[str]) -> 
             continue
         section, key = found[1] or "app", found[2]
         under = parameters.get(section)
-        parameters[section] = {**(under if isinstance(under, Mapping) else {}), key: _value(query[name])}
+        parameters[section] = {**(under if isinstance(under, Mapping) else {}), key: _value(query.get(name, ""))}
     machines = {**draft.machines, **({"run": query["machine"]} if query.get("machine") else {})}
     config: dict[str, Json] = dict(draft.config) if isinstance(draft.config, Mapping) else {}
     if clock := query.get("walltime", ""):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -166,8 +167,19 @@ def summary(job: Job) -> str:
     """What tells the job from others: its label, or the first inputs that are not as usual."""
     if job.label:
         return job.label
+    if job.in_stages:
+        return _of_app(job.parameters)
     unusual = [one for one in given(job, {}) if not one.usual][:TOLD_PARAMETERS]
     return ", ".join(f"{one.label} = {_short(one.text)}" for one in unusual)
+
+
+def _of_app(parameters: Any) -> str:
+    """Of a job in stages: the first parameters of its app."""
+    own = parameters.get("app") if isinstance(parameters, Mapping) else None
+    if not isinstance(own, Mapping):
+        return ""
+    texts = [f"{key} = {_short(value if isinstance(value, str) else json.dumps(value))}" for key, value in own.items()]
+    return ", ".join(texts[:TOLD_PARAMETERS])
 
 
 def _short(text: str) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
@@ -18,8 +18,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps_catalog.models import App
 from jobs import services
-from jobs.models import Job
+from jobs.models import Job, JobStage
 from jobs.states import JOB_ACTIVE, JobState
+from jobs.views import stage_words
 from jobs.views.job_words import summary
 from portal.errors import PortalError
 from portal.people import signed_in
@@ -30,7 +31,7 @@ APPS_SHOWN = 300
 STATES = (
     ("", "Any state"),
     ("active", "Queued or running"),
-    *((str(state), state.capitalize()) for state in JobState if state != JobState.DRAFT),
+    *((str(state), state.capitalize()) for state in JobState),
 )
 HEAVY = ("plan", "version__definition", "version__findings", "version__app__icon", "version__app__search")
 
@@ -41,6 +42,7 @@ class Row:
     summary: str
     seconds: float | None  # how long it ran, or has run so far
     can_cancel: bool
+    progress: dict[str, Any] | None = None  # of a job in stages
 
 
 class Filters(forms.Form):
@@ -129,6 +131,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
 def _page(rows: QuerySet[Job], before: str, after: str) -> tuple[list[Job], int | None, int | None]:
     """A page, and the numbers to go on from on either side, if there is more. The key is the job's number, so any page costs the same."""
     rows = rows.select_related("version__app", "machine_type", "owner", "team").defer(*HEAVY)
+    rows = rows.prefetch_related(Prefetch("stages", JobStage.objects.defer("plan")))
     if after.isascii() and after.isdigit() and len(after) < 19:
         found = list(rows.filter(number__gt=int(after)).order_by("number")[: PAGE + 1])
         more, page = len(found) > PAGE, found[:PAGE][::-1]
@@ -144,7 +147,8 @@ def _page(rows: QuerySet[Job], before: str, after: str) -> tuple[list[Job], int 
 def _row(job: Job, user: User) -> Row:
     until = job.finished_at or timezone.now()
     seconds = (until - job.started_at).total_seconds() if job.started_at else None
-    return Row(job, summary(job), seconds, not job.terminal and services.may_change(job, user))
+    can_cancel = job.state in JOB_ACTIVE and services.may_change(job, user)
+    return Row(job, summary(job), seconds, can_cancel, stage_words.progress(job) if job.in_stages else None)
 
 
 @require_POST

@@ -16,6 +16,7 @@ from jobs.prices import price, total
 from jobs.states import JobState, Stage, StageState, TaskState
 from jobs.ten_steps import TenStep, current, ten_steps
 from jobs.views.job_words import Step
+from portal.templatetags.portal_ui import binsize
 
 LABELS = {
     TenStep.NEW: "Drafted",
@@ -60,6 +61,7 @@ class StageView:
     waits: str
     cost: str
     single: bool
+    moving: str = ""  # what is on its way in or out
 
     @property
     def done(self) -> int:
@@ -147,6 +149,7 @@ def stage_views(job: Job, rows: Sequence[JobStage]) -> list[StageView]:
                 waits=waits if at_work and row.open and not runs else "",
                 cost=_cost(row),
                 single=stage != Stage.RUN,
+                moving=moved(row),
             )
         )
     return found
@@ -214,21 +217,35 @@ def sentence_of(job: Job, views: Sequence[StageView]) -> str:
         return "About to go on."
     if at_work.waits:
         return at_work.waits
+    if moving := moved(at_work.row):
+        return f"{moving}."
     match at_work.stage:
         case Stage.PARTITION:
             return "Partitioning: the source is cut into chunks."
         case Stage.ASSEMBLE:
             return "Assembling: the results of all tasks are put together."
-    return f"Running tasks: {at_work.words} done, {at_work.running:,} at work now."
+    row = at_work.row
+    return f"Running tasks: {at_work.done:,} of {row.total:,} are done, {at_work.running:,} at work now."
 
 
-def progress(rows: Sequence[JobStage]) -> dict[str, Any]:
-    """For a list: how far the stage at work is, in words, and the bars of the three."""
+def moved(row: JobStage) -> str:
+    """ "Fetching the source: 12 MiB of 3.1 GiB, 2 files", while files are on their way in or out; else ""."""
+    found = row.progress
+    if not found or row.finished_at is not None:
+        return ""
+    doing = "Fetching the source" if found.get("doing") == "fetch" else "Delivering the results"
+    size = binsize(found.get("bytes", 0))
+    of = f" of {binsize(found['bytes_total'])}" if found.get("bytes_total") else ""
+    files = found.get("files", 0)
+    return f"{doing}: {size}{of}, {files:,} file{'' if files == 1 else 's'}"
+
+
+def progress(job: Job) -> dict[str, Any]:
+    """For a list: how many tasks have ended, in words, and a bar for each stage. The stages must be prefetched."""
+    rows = sorted(job.stages.all(), key=lambda row: list(Stage).index(Stage(row.stage)))
     run = next((row for row in rows if row.stage == Stage.RUN), None)
-    words = ""
-    if run is not None and run.total:
-        words = f"{run.total - run.open:,} of {run.total:,} tasks"
-    return {"words": words, "stages": [(row, TITLES[Stage(row.stage)], bar(row, 0)) for row in rows]}
+    words = f"{run.total - run.open:,} of {run.total:,} tasks" if run is not None and run.total else ""
+    return {"words": words, "stages": [(TITLES[Stage(row.stage)], row, bar(row, 0)) for row in rows]}
 
 
 def may_retry(job: Job, rows: Sequence[JobStage]) -> str:
@@ -243,6 +260,8 @@ def may_retry(job: Job, rows: Sequence[JobStage]) -> str:
         return "A new job that begins anew, for no chunks were made yet. This one stays as it is."
     run = by[Stage.RUN]
     rest = run.total - run.succeeded
-    kept = f"takes over the {run.succeeded:,} tasks that finished" if run.succeeded else "takes over the chunks"
-    does = f"runs the {rest:,} others" if rest else "runs none of them again"
+    finished = "the task" if run.succeeded == 1 else f"the {run.succeeded:,} tasks"
+    kept = f"takes over {finished} that finished" if run.succeeded else "takes over the chunks"
+    others = "the other one" if rest == 1 else f"the {rest:,} others"
+    does = f"runs {others if run.succeeded else 'all tasks'}" if rest else "runs none of them again"
     return f"A new job that {kept}, {does}, and then assembles all. This one stays as it is."

@@ -13,8 +13,8 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps_catalog.launch.document import Document, read_document
-from apps_catalog.launch.requirements import Requirements, satisfies, why_none, words
-from apps_catalog.launch.spec import Fault
+from apps_catalog.launch.requirements import satisfies, why_none, words
+from apps_catalog.launch.spec import Fault, Requirements
 from apps_catalog.models import Version
 from apps_catalog.services import spec_of
 from jobs.forms.drafts import plain
@@ -24,7 +24,7 @@ from jobs.forms.schemas import ACT
 from jobs.models import Job, JobTemplate
 from jobs.services import fan_out, templates
 from jobs.services.fan_out import tags
-from jobs.services.fan_out.offers import Machines
+from jobs.services.fan_out.machines import Machines
 from jobs.services.templates import (
     BODY_KEYS,
     find_template,
@@ -56,13 +56,29 @@ def listing(request: HttpRequest) -> HttpResponse:
     if after:
         rows = rows.filter(slug__gt=after)
     found = list(rows[: LISTED + 1])
+    offered = [] if after else _offered(user, q)
     shown = {
+        "offered": offered,
         "rows": [(row, may_change_template(row, user)) for row in found[:LISTED]],
         "q": q,
         "next": found[LISTED - 1].slug if len(found) > LISTED else "",
         "begun": bool(after),
     }
     return render(request, "jobs/templates/list.html", shown)
+
+
+def _offered(user: User, q: str) -> list[JobTemplate]:
+    """The templates that apps bring along."""
+    versions = (
+        Version.objects.filter(pk__in=tags.usable_bundles(user, "app").values("default_version"))
+        .exclude(template_text="")
+        .select_related("app")
+        .only("label", "template_text", "app__slug", "app__name", "app__role")
+        .order_by("app__slug")
+    )
+    found = [template for version in versions[:LISTED] if (template := template_in_bundle(version)) is not None]
+    words = q.casefold()
+    return [one for one in found if words in f"{one.slug} {one.name} {one.description} {one.app}".casefold()]
 
 
 @dataclass(frozen=True)
