@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import claim, dispatch, figures, forms, installation, picker, proxy, submit
+from bench import claim, dispatch, fanout, figures, forms, installation, picker, proxy, submit
 
 LATEST = Path(__file__).parent / "results" / "latest.md"
 
@@ -22,6 +22,7 @@ def main() -> None:
             lambda: claim.measure(site, 100_000, 1_000, 1_000),
             lambda: picker.measure(site, chromium=False),
             lambda: proxy.measure(site, 500, 256),
+            lambda: fanout.measure(site, fanout.SIZES),
         )
         for part in parts:
             found = part()

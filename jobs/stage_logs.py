@@ -76,11 +76,11 @@ def lines_of(task: int, data: bytes) -> Iterator[Line]:
 
 
 def attempts_of(job: Job, stage: Stage, first: int) -> list[Attempt]:
-    """The last attempts at tasks of a stage from the index `first` on, a batch of them, in the order of tasks.
+    """The last attempts at tasks of a stage, from the index `first` on, that printed something: a batch, in the order of tasks.
 
     A task that was taken over from an earlier job has none here: its log is with that job.
     """
-    rows = Attempt.objects.filter(task__job=job, task__stage=stage, task__index__gte=first)
+    rows = Attempt.objects.filter(task__job=job, task__stage=stage, task__index__gte=first, log_bytes__gt=0)
     return list(
         rows.order_by("task__index", "-number").distinct("task__index").select_related("task", "task__job")[:BATCH]
     )

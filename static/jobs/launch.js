@@ -105,11 +105,12 @@ function keys(event) {
 }
 
 function keepFolds() {
+  const known = new Set([...panel.querySelectorAll("details")].map((fold) => fold.id));
   const open = new Set([...panel.querySelectorAll("details[open]")].map((fold) => fold.id));
   const focus = panel.contains(document.activeElement) ? document.activeElement.closest("details")?.id : "";
   const scroll = panel.scrollTop;
   panel.addEventListener("htmx:afterSwap", () => {
-    panel.querySelectorAll("details").forEach((fold) => { fold.open = open.has(fold.id); });
+    panel.querySelectorAll("details").forEach((fold) => { if (known.has(fold.id)) fold.open = open.has(fold.id); });
     if (focus) document.getElementById(focus)?.querySelector("summary")?.focus({ preventScroll: true });
     panel.scrollTop = scroll;
   }, { once: true });

@@ -1,6 +1,7 @@
 // The table of tasks: rows are read a window at a time, and only those in view are in the page, however many there are.
 const WINDOW = 100;
 const KEPT = 12; // windows
+const ASKED_MOST = 3; // windows at once: who scrolls fast is not owed all that went by
 const SPARE = 10; // rows above and below what is seen
 const FRESH_MS = 2000;
 const WORDS = { held: "Held", ready: "Waiting", running: "Running", succeeded: "Succeeded", failed: "Failed", cancelled: "Not run" };
@@ -156,6 +157,7 @@ class TaskTable {
 
   async want(at) {
     if ((this.windows.has(at) && !this.stale.has(at)) || this.asked.has(at)) return;
+    if (this.asked.size >= ASKED_MOST) return; // when one of them is here, what is in view by then is asked for
     const near = Math.max(...[...this.starts.keys()].filter((one) => one <= at));
     const query = new URLSearchParams({ limit: String(WINDOW), sort: this.root.dataset.sort });
     for (const name of ["state", "q"]) if (this.root.dataset[name]) query.set(name, this.root.dataset[name]);
@@ -163,6 +165,7 @@ class TaskTable {
     if (at > near) query.set("skip", String((at - near) * WINDOW));
     const round = this.round;
     this.asked.set(at, true);
+    let fine = false;
     try {
       const answer = await fetch(`${this.root.dataset.rows}?${query}`, { credentials: "same-origin", headers: { Accept: "application/json" } });
       if (!answer.ok) throw new Error(String(answer.status));
@@ -172,13 +175,15 @@ class TaskTable {
       this.stale.delete(at);
       if (next) this.starts.set(at + 1, next);
       this.forget(at);
+      fine = true;
       this.say("");
     } catch {
       this.say("Some rows could not be read. Scroll, or load the page again.");
     } finally {
       if (round === this.round) this.asked.delete(at);
     }
-    this.soon();
+    if (fine) this.soon();
+    else setTimeout(() => this.soon(), FRESH_MS); // away for a moment
   }
 
   /** Windows far from what is seen go; where they begin is kept. */

@@ -93,7 +93,9 @@ class Keeper:
     # -- what is asked for
 
     def names(self) -> "list[str]":
-        return sorted(name for name in os.listdir(self.post) if self.has(name, "task.json"))
+        """What has been asked for. Who asks prepares it under a name with a dot first."""
+        asked = [name for name in os.listdir(self.post) if not name.startswith(".")]
+        return sorted(name for name in asked if self.has(name, "task.json"))
 
     def has(self, name: str, file: str) -> bool:
         return os.path.lexists(os.path.join(self.post, name, file))
