@@ -82,8 +82,10 @@ async def job_state(asked: Asked) -> AsyncGenerator[Event, None]:
 def _visible_task(user: User, match: re.Match[str]) -> int | None:
     """The id of the task whose log there is, if the person may see the job: of one that was taken over, that one's."""
     number = _visible(user, match)
+    if number is None:
+        return None
     rows = Task.objects.filter(job_id=number, stage=match["stage"], index=int(match["index"]))
-    found = rows.values_list("pk", "taken_from_id").first() if number is not None else None
+    found = rows.values_list("pk", "taken_from_id").first()
     return None if found is None else found[1] or found[0]
 
 

@@ -135,7 +135,8 @@ def counts(job: Job, text: str = "", *, stage: Stage = Stage.RUN) -> dict[str, i
 
 
 def _where(sought: Sought) -> tuple[str, dict[str, Any]]:
-    words, names = "", {}
+    words = ""
+    names: dict[str, Any] = {}
     if sought.state:
         words, names = "AND t.state = %(state)s", {"state": sought.state}
     if sought.text:

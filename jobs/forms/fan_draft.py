@@ -311,7 +311,7 @@ def as_body(draft: FanDraft) -> dict[str, Json]:
 def opened(draft: FanDraft, owner: User) -> FanDraft:
     """The draft with its forms filled in: what it has laid over the defaults of each schema."""
     versions, _ = find_versions(owner, draft)
-    parameters: dict[str, Json] = dict(draft.parameters) if isinstance(draft.parameters, Mapping) else {}
+    parameters: dict[str, Json] = dict(draft.parameters)
     filled: dict[str, Filled] = {}
     boxes: dict[str, str] = {}
     for section in NAMES:

@@ -48,6 +48,7 @@ class TaskTable {
     this.round = 0;
     this.freshAt = 0;
     this.current = -1;
+    this.wanted = -1;
     root.classList.add("is-windowed");
     this.height = this.body.querySelector("tr").getBoundingClientRect().height;
     [this.above, this.below] = [this.spacer(), this.spacer()];
@@ -109,6 +110,7 @@ class TaskTable {
     this.below.rows[0].cells[0].style.height = `${Math.max(0, this.total - to) * this.height}px`;
     this.above.hidden = from === 0;
     this.below.hidden = to >= this.total;
+    this.focusWanted();
   }
 
   row(at) {
@@ -240,20 +242,24 @@ class TaskTable {
 
   go(at) {
     this.current = at;
+    this.wanted = at;
     const head = this.table.tHead.getBoundingClientRect().height;
     const top = at * this.height;
     const room = this.scroller.clientHeight - head;
     if (top < this.scroller.scrollTop) this.scroller.scrollTop = top;
     else if (top + this.height > this.scroller.scrollTop + room) this.scroller.scrollTop = top + this.height - room;
+    this.scroller.focus({ preventScroll: true }); // until the row is there, whose place may be out of the page by then
     this.draw();
-    this.focusWhenThere(at, 40);
   }
 
-  focusWhenThere(at, tries) {
-    if (this.current !== at) return;
-    const link = this.drawn.get(at)?.querySelector("a");
-    if (link) link.focus({ preventScroll: true });
-    else if (tries) setTimeout(() => this.focusWhenThere(at, tries - 1), 50);
+  /** The row that was gone to gets the focus as soon as it is there, unless somebody has left the table meanwhile. */
+  focusWanted() {
+    if (this.wanted < 0) return;
+    if (!this.scroller.contains(document.activeElement)) this.wanted = -1;
+    const link = this.drawn.get(this.wanted)?.querySelector("a");
+    if (!link) return;
+    this.wanted = -1;
+    link.focus({ preventScroll: true });
   }
 }
 

@@ -79,14 +79,12 @@ def test_a_window_of_ten_thousand_is_one_statement_or_two(as_owner: Client, owne
     job = job_of(owner, 10_000)
     for sought in (Sought(), Sought(sort="-duration"), Sought(state="failed", text="one")):
         first = task_rows.window(job, sought)
-        with CaptureQueriesContext(
-            connection,
-        ) as asked:
+        with CaptureQueriesContext(connection) as asked:
             task_rows.window(job, sought, after=first.next)
         assert len(asked) == 1
     address = f"/jobs/{job.number}/tasks/rows.json"
     with CaptureQueriesContext(connection) as asked:
-        found = as_owner.get(address, {"limit": 200, "counts": ""}).json()
+        found = as_owner.get(address, {"limit": "200", "counts": ""}).json()
     assert len(found["rows"]) == 200
     assert len(asked) <= 7  # session, person, job, now, rows, counts
     assert len(as_owner.get(address, {"limit": 10_000}).json()["rows"]) == 200
