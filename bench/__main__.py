@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import claim, dispatch, fanout, figures, forms, installation, picker, proxy, submit
+from bench import claim, dispatch, fanout, figures, forms, installation, picker, proxy, sources, submit
 
 LATEST = Path(__file__).parent / "results" / "latest.md"
 
@@ -23,6 +23,7 @@ def main() -> None:
             lambda: picker.measure(site, chromium=False),
             lambda: proxy.measure(site, 500, 256),
             lambda: fanout.measure(site, fanout.SIZES),
+            lambda: sources.measure(site, 256),
         )
         for part in parts:
             found = part()

@@ -67,12 +67,13 @@ def fan_out(client: httpx.Client, db: psycopg.Connection[Any], app: str, tasks: 
     while True:
         succeeded, failed, started, finished = db.execute(NUMBERS, (number,)).fetchone() or (0, 0, None, None)
         opened_s = opened_s or (time.perf_counter() - begun if started else 0.0)
-        if finished or failed:
+        if (finished and started) or failed:
             break
         time.sleep(0.05)
     if succeeded != tasks:
         why = db.execute("SELECT reason FROM jobs_job WHERE number = %s", (number,)).fetchone()
         raise SystemExit(f"job {number}: {succeeded} of {tasks} tasks succeeded, {failed} failed: {why}")
+    assert started and finished
     return accepted_s, opened_s, tasks / (finished - started).total_seconds()
 
 

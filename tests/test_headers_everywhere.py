@@ -13,7 +13,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from jobs.proxy import origins
+from jobs import origins
 from jobs.streams import ROUTES
 from portal.asgi import application
 from portal.middleware import OPEN_VIEWS

@@ -143,12 +143,12 @@ class KeepingRuntime(DockerRuntime):
         until = time.monotonic() + grace_s + ANSWERS_S
         try:
             with self._bell(handle.kept) as bell:
-                while record.asked and record.ended is None and (left_s := until - time.monotonic()) > 0:
+                while (left_s := until - time.monotonic()) > 0 and not _over(record):
                     if not bell.wait(left_s):
                         return
         except KeeperGone:
             return
-        if record.asked and record.ended is None:
+        if not _over(record):
             logger.warning("The keeper of %s does not end %s; its container is ended.", handle.kept.name, handle.name)
             super().stop(Handle(handle.kept.name), 0)
 
@@ -224,6 +224,11 @@ class KeeperGone(Exception):
 
 def _record(handle: Handle, kept: Kept) -> Record:
     return Record(Path(kept.post), handle.name)
+
+
+def _over(record: Record) -> bool:
+    """Whether its process has ended, or was never asked for (any more)."""
+    return not record.asked or record.ended is not None
 
 
 def _whole(handle: Handle) -> Handle:

@@ -14,7 +14,7 @@ from apps_catalog.launch.positions import join
 from apps_catalog.launch.spec import Fault, Json
 from apps_catalog.launch.template_file import read_template
 from apps_catalog.models import App, Version
-from jobs import fan_config
+from jobs import fan_config, sources
 from jobs.models import JobTemplate
 from jobs.models.fanning import TEMPLATE_ID
 from jobs.services.fan_out import drafts, tags
@@ -125,6 +125,11 @@ def _take(template: JobTemplate, actor: User, parts: dict[str, Any]) -> None:
     before = template.everyone
     for name, value in parts.items():
         setattr(template, name, value)
+    # Keys that came with them become secrets of whoever saves it: a template is read by others.
+    if "source" in parts:
+        template.source = sources.put_away(template.source, actor)
+    if "destination" in parts:
+        template.destination = sources.put_destination_away(template.destination, actor)
     team: Team | None = template.team
     faults = template_faults(template, actor)
     if "team" in parts and team is not None and not team.memberships.filter(user=actor).exists():

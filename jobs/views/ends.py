@@ -15,7 +15,8 @@ from jobs.listing import LISTED_MAX
 from jobs.services import ends
 from jobs.views.downloads import Attachment
 from jobs.views.files import PICKED, picker
-from jobs.views.uploads import body_pieces, told_in_json
+from jobs.views.uploads import told_in_json
+from portal.bodies import body_pieces
 from portal.errors import Invalid, PortalError
 from portal.people import signed_in
 
