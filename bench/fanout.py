@@ -73,7 +73,8 @@ def fan_out(client: httpx.Client, db: psycopg.Connection[Any], app: str, tasks: 
     if succeeded != tasks:
         why = db.execute("SELECT reason FROM jobs_job WHERE number = %s", (number,)).fetchone()
         raise SystemExit(f"job {number}: {succeeded} of {tasks} tasks succeeded, {failed} failed: {why}")
-    assert started and finished
+    assert started
+    assert finished
     return accepted_s, opened_s, tasks / (finished - started).total_seconds()
 
 
