@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from jobs.runtimes import references
@@ -28,7 +27,7 @@ from jobs.runtimes.base import (
     Usage,
     refuse_unsound,
 )
-from jobs.runtimes.fake_programs import FakeProgram, Program, Stream, by_words
+from jobs.runtimes.fake_programs import FakeProgram, Program, Stream, by_words, pieces_of, stamp_of
 from jobs.runtimes.posts import Record
 
 __all__ = ["FakeProgram", "FakeRuntime", "Program", "by_words"]
@@ -188,8 +187,8 @@ class FakeRuntime:
         for index, line in enumerate(program.lines, start=1):
             stream, data = (_STDOUT, line) if isinstance(line, bytes) else line
             after_s = step_s * index
-            stamp = _stamp(container.started_ns + round(after_s * 1e9) + index)
-            for piece in _pieces(data):
+            stamp = stamp_of(container.started_ns + round(after_s * 1e9) + index)
+            for piece in pieces_of(data):
                 container.lines.append((container.started + after_s, LogLine(stamp, stream, piece)))
         self.started.append(container.spec)
         self._changed.notify_all()
@@ -363,7 +362,7 @@ class FakeRuntime:
             self._require_engine()
         if found is None:
             raise _image_missing(reference, retry=True)
-        yield from _pieces(self._saved[found])
+        yield from pieces_of(self._saved[found])
 
     def read_file(self, image: str, path: str, limit_bytes: int) -> bytes | None:
         with self._changed:
@@ -394,14 +393,3 @@ def _image_missing(reference: str, *, retry: bool) -> RuntimeFault:
     return RuntimeFault(
         f"Image {reference!r} is missing. Pull it, or check its name.", code="image_missing", retry=retry
     )
-
-
-def _stamp(wall_ns: int) -> str:
-    seconds, nanoseconds = divmod(wall_ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
-
-
-def _pieces(data: bytes) -> Iterator[bytes]:
-    size = 16_384
-    for start in range(0, max(1, len(data)), size):
-        yield data[start : start + size]

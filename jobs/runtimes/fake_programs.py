@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Literal
 
 from jobs.runtimes.base import ContainerSpec, RuntimeFault
@@ -50,3 +51,14 @@ def by_words(spec: ContainerSpec) -> FakeProgram:
             return FakeProgram(duration_s=float(seconds))
         case _:
             return FakeProgram(lines=(" ".join(spec.argv).encode() + b"\n",))
+
+
+def stamp_of(wall_ns: int) -> str:
+    seconds, nanoseconds = divmod(wall_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
+
+
+def pieces_of(data: bytes) -> Iterator[bytes]:
+    size = 16_384
+    for start in range(0, max(1, len(data)), size):
+        yield data[start : start + size]

@@ -51,7 +51,7 @@ def site(start: Start, curator: User) -> None:
 def run(owner: User, template: str, *, source: dict[str, Any] | None = None, **params: dict[str, Any]) -> Job:
     """A job of a template of examples/, with parameters of some sections laid over its own."""
     made = json.loads((EXAMPLES / "templates" / f"{template}.json").read_text())
-    versions = {
+    versions: dict[str, Any] = {
         role: Version.objects.get(app=App.objects.get(slug=made[role]), state=Version.State.PUBLISHED)
         for role in ("app", "partitioner", "assembler")
     }

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def make(tmp_path: Path, bench: Bench) -> Make:
         folder.chmod(0o755)
     name = f"kept-{bench.mark}"
 
-    def spec(code: str, **over: object) -> ContainerSpec:
+    def spec(code: str, **over: Any) -> ContainerSpec:
         return kept_in(tmp_path, bench.python(code, **over), name)
 
     return spec
