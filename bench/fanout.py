@@ -65,7 +65,8 @@ def fan_out(client: httpx.Client, db: psycopg.Connection[Any], app: str, tasks: 
     number = answer.json()["number"]
     opened_s = 0.0
     while True:
-        succeeded, failed, started, finished = db.execute(NUMBERS, (number,)).fetchone() or (0, 0, None, None)
+        row: tuple[Any, ...] = db.execute(NUMBERS, (number,)).fetchone() or (0, 0, None, None)
+        succeeded, failed, started, finished = row
         opened_s = opened_s or (time.perf_counter() - begun if started else 0.0)
         if (finished and started) or failed:
             break

@@ -38,10 +38,11 @@ from jobs.outcomes import Outcome
 from jobs.preface import preface
 from jobs.registry_logins import login_of
 from jobs.runtimes.base import Exited, Handle, Missing, Runtime, RuntimeFault
-from jobs.stage_work import Ends, Work, work_of
+from jobs.stage_work import Ends, Work
 from jobs.states import AttemptState, FailureClass
 from jobs.terminals import programs
 from jobs.terminals.desk import Desk
+from jobs.works import work_of
 from portal.errors import PortalError
 
 logger = logging.getLogger(__name__)
@@ -396,6 +397,8 @@ def _settle(tended: Tended, outcome: Outcome, here: Here) -> bool:
 
 def _tidy(tended: Tended, here: Here) -> None:
     handle = tended.handle
+    if tended.work.shared and here.leaving.is_set():
+        return  # the next process may be at it already, and begins by tidying it
     if handle is not None:
         _patiently(tended, here, lambda: here.runtime.remove(handle))
     _patiently(tended, here, lambda: tended.nodes.remove(here.runtime))

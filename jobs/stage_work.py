@@ -32,7 +32,6 @@ from jobs.sources.bypass import NoSource
 from jobs.sources.passage import DELIVER, FETCH
 from jobs.states import AttemptState, FailureClass, Stage
 from jobs.ten_steps import DELIVERING
-from jobs.warm import Warm, warm_for
 from portal.errors import PortalError
 
 AWAY = 503  # of a PortalError: trying again can help
@@ -57,6 +56,7 @@ class Work:
     plan: RunPlan | None
     machine: str
     disk_mib: int
+    shared: ClassVar[bool] = False  # whether its folder is the slot's, and so the next attempt's too
 
     def bring(self, care: Care) -> Given:
         """Make ready what the container is to find. May be repeated. Raises Ends, RuntimeFault, PortalError."""
@@ -301,40 +301,6 @@ class Run(StageWork):
 
 
 @dataclass(frozen=True)
-class KeptRun(Run):
-    """The same in a container that its slot keeps: its folder is the slot's, its chunk a copy."""
-
-    warm: Warm = field(kw_only=True)
-
-    @property
-    def handle(self) -> Handle:
-        return self.warm.handle(self.attempt.name)
-
-    @property
-    def begun(self) -> bool:
-        return self.warm.asked(self.attempt)
-
-    def make_ready(self, runtime: Runtime) -> None:
-        self.warm.make_ready(self.attempt, cast("RunPlan", self.plan), runtime)
-
-    def own(self, care: Care) -> Given:
-        given = super().own(care)
-        chunk = self._place(CHUNK)
-        chunk.unlink(missing_ok=True)
-        shutil.copyfile(given.sources["chunk"], chunk)
-        if os.geteuid() == 0:
-            os.chown(chunk, 0, 0)
-        chunk.chmod(0o444)
-        return Given(env=given.env)
-
-    def fit(self, spec: ContainerSpec) -> ContainerSpec:
-        return self.warm.around(spec, self.attempt)
-
-    def clear(self) -> None:
-        self.warm.empty()
-
-
-@dataclass(frozen=True)
 class Assemble(StageWork):
     """The files of all tasks in one folder; OUTPUT_DIR is collected. Then the results go to the destination."""
 
@@ -401,19 +367,3 @@ class Assemble(StageWork):
 
 
 WORK: Mapping[Stage, type[StageWork]] = {each.stage: each for each in (Partition, Run, Assemble)}
-
-
-def work_of(attempt: Attempt, job: Job, folder: Folder, host: str, *, keeps: bool = False) -> Work:
-    """The work of an attempt, by the stage of its task. `keeps`: whether its runtime keeps containers."""
-    if not job.in_stages:
-        plan = RunPlan.from_json(job.plan)
-        return Whole(attempt, job, folder, host, plan, job.machine_type.name, plan.limits.disk_mib)
-    rows = JobStage.objects.select_related("version__app", "machine_type")
-    row = rows.get(job=job, stage=attempt.task.stage)
-    stage_plan = RunPlan.from_json(row.plan) if row.plan else None
-    machine = row.machine_type
-    stage = Stage(attempt.task.stage)
-    warm = warm_for(attempt, row, stage_plan, keeps=keeps) if stage == Stage.RUN and stage_plan is not None else None
-    if warm is not None:
-        return KeptRun(attempt, job, warm.folder, host, stage_plan, machine.name, machine.disk_mib, row=row, warm=warm)
-    return WORK[stage](attempt, job, folder, host, stage_plan, machine.name, machine.disk_mib, row=row)

@@ -29,7 +29,7 @@ from jobs.states import ATTEMPT_OPEN, AttemptState
 
 logger = logging.getLogger(__name__)
 LABEL = "slipway.kept"
-KEEPER = "/opt/slipway/keeper.py"
+KEEPER, REMAINS = "/opt/slipway/keeper.py", "/opt/slipway/remains.py"
 CHUNK_BYTES_MAX = 16 * 2**20  # a copy is made of it; larger ones take so long that their container costs little
 ENV = ("HOME", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")
 _NAME = re.compile(r"-kept-h[0-9]+-m([0-9]+)-s([0-9]+)\Z")
@@ -112,17 +112,21 @@ class Warm:
 
     def around(self, spec: ContainerSpec, attempt: Attempt) -> ContainerSpec:
         """The spec of a task, as a process in this container. What differs in anything gets a container made anew."""
-        keeper = self.folder.files / "keeper.py"
-        keeper.write_text(harness.KEEPER, encoding="utf-8")
-        keeper.chmod(0o444)
+        scripts = {KEEPER: harness.KEEPER, REMAINS: harness.REMAINS}
+        mounts = []
+        for target, text in scripts.items():
+            script = self.folder.files / target.rpartition("/")[2]
+            script.write_text(text, encoding="utf-8")
+            script.chmod(0o444)
+            mounts.append(Mount(str(script), target, readonly=True))
         kept = replace(
             spec,
             name=self.name,
             argv=("python3", KEEPER, POST, START),
             env={name: spec.env[name] for name in ENV if name in spec.env},
-            mounts=(*spec.mounts, Mount(str(self.post), POST), Mount(str(keeper), KEEPER, readonly=True)),
+            mounts=(*spec.mounts, Mount(str(self.post), POST), *mounts),
         )
-        told = f"{kept!r}\n{_stage_of(attempt)}\n{harness.TEXT}\n{harness.KEEPER}"
+        told = f"{kept!r}\n{_stage_of(attempt)}\n{harness.TEXT}\n{harness.KEEPER}\n{harness.REMAINS}"
         labels: Mapping[str, str] = {**spec.labels, LABEL: hashlib.sha256(told.encode()).hexdigest()}
         return replace(spec, kept=replace(kept, labels=labels))
 

@@ -136,19 +136,19 @@ class KeepingRuntime(DockerRuntime):
             super().stop(handle, grace_s)
             return
         record = _record(handle, handle.kept)
-        if not record.asked or record.ended is not None:
+        if record.over():
             return
         self.resume(handle)
         record.stop(grace_s)
         until = time.monotonic() + grace_s + ANSWERS_S
         try:
             with self._bell(handle.kept) as bell:
-                while (left_s := until - time.monotonic()) > 0 and not _over(record):
+                while not record.over() and (left_s := until - time.monotonic()) > 0:
                     if not bell.wait(left_s):
                         return
         except KeeperGone:
             return
-        if not _over(record):
+        if not record.over():
             logger.warning("The keeper of %s does not end %s; its container is ended.", handle.kept.name, handle.name)
             super().stop(Handle(handle.kept.name), 0)
 
@@ -182,7 +182,7 @@ class KeepingRuntime(DockerRuntime):
             with suppress(KeeperGone):
                 bell = opened.enter_context(self._bell(kept))
             while True:
-                over = bell is None or record.ended is not None or not record.asked
+                over = bell is None or record.over()
                 file = file or opened.enter_context(record.log())
                 while file is not None and (block := file.read(_BLOCK_BYTES)):
                     yield block
@@ -199,7 +199,7 @@ class KeepingRuntime(DockerRuntime):
         try:
             with self._bell(handle.kept) as bell:
                 at = time.monotonic()
-                while record.asked and record.ended is None:
+                while not record.over():
                     left_s = at + SAMPLE_S - time.monotonic()
                     if left_s <= 0:
                         at = time.monotonic()
@@ -224,11 +224,6 @@ class KeeperGone(Exception):
 
 def _record(handle: Handle, kept: Kept) -> Record:
     return Record(Path(kept.post), handle.name)
-
-
-def _over(record: Record) -> bool:
-    """Whether its process has ended, or was never asked for (any more)."""
-    return not record.asked or record.ended is not None
 
 
 def _whole(handle: Handle) -> Handle:

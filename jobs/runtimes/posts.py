@@ -72,6 +72,10 @@ class Record:
         code = code if isinstance(code, int) and 0 <= code <= 255 else 255
         return Exited(code, said.get("oom") is True, reason[:1000] if isinstance(reason, str) else "", _usage(said))
 
+    def over(self) -> bool:
+        """Whether nothing more comes of it: it has ended, or is forgotten."""
+        return self.ended is not None or not self.asked
+
     @property
     def pid(self) -> int:
         """Of its process, within the container; 0 where it has not begun."""

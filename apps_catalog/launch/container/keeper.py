@@ -12,7 +12,6 @@ import importlib.util
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import struct
@@ -24,12 +23,9 @@ LOG_BYTES_MAX = 512 * 2**20
 PIECE_BYTES = 16384
 READ_AT_ONCE = 64  # pieces, before others have their turn
 SAMPLE_S = 1.0
-GONE_S = 10.0
-SWEPT = ("/tmp", "/dev/shm", "/dev/mqueue")  # noqa: S108 - what a program can write to besides what is mounted
 OOM_FIRST = "1000"  # who is to be killed for want of memory: the task, before this process
-NOT_FOUND, NOT_CLEAN = 127, 70
+NOT_FOUND = 127
 HEADER = struct.Struct(">BxxxL")
-TICKS_S = float(os.sysconf("SC_CLK_TCK"))
 
 
 class Task:
@@ -49,7 +45,8 @@ class Task:
 
 class Keeper:
     def __init__(self, post: str, start: str) -> None:
-        self.post, self.starter = post, load(start)
+        self.post, self.starter = post, load(start, "_slipway_start")
+        self.remains = load(os.path.join(os.path.dirname(os.path.abspath(__file__)), "remains.py"), "_slipway_remains")
         self.start = start
         self.task = None  # type: Task | None
         self.clients = {}  # type: dict[int, socket.socket]
@@ -117,7 +114,7 @@ class Keeper:
         begun = os.open(os.path.join(folder, "begun"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
         log = os.open(os.path.join(folder, "log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
         out, err = os.pipe(), os.pipe()
-        oom_kills = oom_count()
+        oom_kills = self.remains.oom_count()
         pid = os.fork()
         if not pid:
             return self.become(asked, out[1], err[1]), folder
@@ -278,7 +275,7 @@ class Keeper:
 
     def finish(self, task: Task, status: int) -> None:
         """As where a container ends with its program: all that it started goes too, and what it left in memory."""
-        kill_others()
+        self.remains.kill_others()
         for fd in list(task.streams):
             self.read(task, fd, sys.maxsize)
         for fd in list(task.streams):
@@ -290,16 +287,16 @@ class Keeper:
             task.written = 0
             self.keep(task, 2, b"\n[%d bytes of output were not kept]\n" % task.dropped)
         os.close(task.log)
-        clean = sweep()
+        clean = self.remains.sweep()
         self.task = None
         code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-        said = {"code": code, "oom": oom_count() > task.oom_kills, "cpu_s": task.cpu_s, "peak": task.peak}
+        said = {"code": code, "oom": self.remains.oom_count() > task.oom_kills, "cpu_s": task.cpu_s, "peak": task.peak}
         self.end(os.path.basename(task.folder), dict(said, reason=reason_of(task.folder) if code == NOT_FOUND else ""))
         if not clean:
-            give_up("What a task left can't be removed")
+            self.remains.give_up("What a task left can't be removed")
 
     def sample(self, task: Task) -> None:
-        pids, cpu_s, memory = figures()
+        pids, cpu_s, memory = self.remains.figures()
         task.peak = max(task.peak, memory)
         said = {"cpu_s": cpu_s, "memory": memory, "peak": task.peak, "pids": pids}
         try:
@@ -326,9 +323,9 @@ class Keeper:
                 self.drop(fd)
 
 
-def load(path: str) -> "typing.Any":
-    """start.py under a name that is no program's own."""
-    spec = importlib.util.spec_from_file_location("_slipway_start", path)
+def load(path: str, name: str) -> "typing.Any":
+    """A script of ours, under a name that is no program's own."""
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
     spec.loader.exec_module(module)  # type: ignore[union-attr]
     return module
@@ -342,32 +339,6 @@ def write(folder: str, name: str, said: "typing.Mapping[str, object]") -> None:
     os.replace(fresh, os.path.join(folder, name))
 
 
-def others() -> "list[int]":
-    """Every process in here but the container's first and this one."""
-    mine = (1, os.getpid())
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in mine]
-
-
-def kill_others() -> None:
-    """Kill whatever a task left running."""
-    until = time.monotonic() + GONE_S
-    while others():
-        if time.monotonic() > until:
-            give_up("What a task started can't be killed")
-        try:
-            os.kill(-1, signal.SIGKILL)  # everyone but the first process and this one
-        except ProcessLookupError:
-            pass
-        time.sleep(0.001)
-
-
-def give_up(why: str) -> None:
-    """End the container, and all that is in it; the next task gets another."""
-    sys.stderr.write(why + "; this container ends.\n")
-    sys.stderr.flush()
-    os._exit(NOT_CLEAN)
-
-
 def reason_of(folder: str) -> str:
     """What the new process said of a program that it could not become."""
     try:
@@ -375,74 +346,6 @@ def reason_of(folder: str) -> str:
             return file.read(1000)
     except OSError:
         return ""
-
-
-def sweep() -> bool:
-    """Empty what is in memory and not mounted by us. True where nothing is left."""
-    for folder in SWEPT:
-        try:
-            entries = list(os.scandir(folder))
-        except OSError:
-            continue
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path, onerror=open_up)
-            else:
-                try:
-                    os.unlink(entry.path)
-                except OSError:
-                    pass
-        if entries and os.listdir(folder):
-            return False
-    return True
-
-
-def open_up(_act: object, path: str, _fault: object) -> None:
-    """A folder that its owner has closed is opened, and gone through again."""
-    for place in (os.path.dirname(path), path):
-        try:
-            os.chmod(place, 0o700)
-        except OSError:
-            pass
-    try:
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            os.unlink(path)
-    except OSError:
-        pass
-
-
-def figures() -> "tuple[int, float, int]":
-    """Of all but the first process and this one: how many, CPU seconds, bytes of memory that is their own."""
-    count, ticks, memory = 0, 0, 0
-    page = os.sysconf("SC_PAGE_SIZE")
-    for pid in others():
-        try:
-            with open("/proc/%d/stat" % pid) as file:
-                fields = file.read().rpartition(")")[2].split()
-            with open("/proc/%d/statm" % pid) as file:
-                resident, shared = file.read().split()[1:3]
-        except (OSError, ValueError):
-            continue
-        count += 1
-        ticks += sum(int(field) for field in fields[11:15])
-        memory += (int(resident) - int(shared)) * page
-    return count, ticks / TICKS_S, memory
-
-
-def oom_count() -> int:
-    """How often the kernel has killed in this container for want of memory (control groups 1 and 2)."""
-    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
-        try:
-            with open(path) as file:
-                for line in file:
-                    name, _, number = line.partition(" ")
-                    if name == "oom_kill":
-                        return int(number)
-        except (OSError, ValueError):
-            continue
-    return 0
 
 
 def run(argv: "list[str]", folder: str, keeper: Keeper) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from apps_catalog.launch.harness import TEXT
+from apps_catalog.launch.harness import KEEPER, REMAINS, TEXT
 
 
 def writes(place: str, what: str) -> str:
@@ -52,8 +52,9 @@ def written(job: Path, folder: str = "results") -> str:
     return (job / "job" / folder / "out.txt").read_text()
 
 
-def test_it_is_python_3_6() -> None:
-    ast.parse(TEXT, feature_version=(3, 6))
+@pytest.mark.parametrize("text", [TEXT, KEEPER, REMAINS], ids=["start", "keeper", "remains"])
+def test_it_is_python_3_6(text: str) -> None:
+    ast.parse(text, feature_version=(3, 6))
 
 
 def test_a_program_without_run_is_main(job: Path) -> None:

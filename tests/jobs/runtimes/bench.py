@@ -72,13 +72,12 @@ def kept_in(root: Path, spec: ContainerSpec, name: str = "") -> ContainerSpec:
     post = root / name
     post.mkdir(exist_ok=True)
     os.chown(post, spec.uid, spec.gid)
-    for script, text in (("start.py", harness.TEXT), ("keeper.py", harness.KEEPER)):
+    texts = {"start.py": harness.TEXT, "keeper.py": harness.KEEPER, "remains.py": harness.REMAINS}
+    for script, text in texts.items():
         (root / script).write_text(text)
         (root / script).chmod(0o644)
     root.chmod(0o755)
-    scripts = (
-        Mount(str(root / script), f"/opt/slipway/{script}", readonly=True) for script in ("start.py", "keeper.py")
-    )
+    scripts = (Mount(str(root / script), f"/opt/slipway/{script}", readonly=True) for script in texts)
     kept = replace(
         spec,
         name=name,

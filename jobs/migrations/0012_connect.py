@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0030_endpoints"),
+        ("jobs", "0011_endpoints"),
     ]
 
     operations = [

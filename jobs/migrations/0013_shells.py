@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("jobs", "0031_connect"),
+        ("jobs", "0012_connect"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
