@@ -111,9 +111,7 @@ def build() -> World:
     token, _ = ApiToken.issue(owner, name="theirs", scopes=["read"])
     running = make_job(owner, version=version, state=JobState.RUNNING)
     UsageSeries.objects.create(attempt=running.tasks.get().attempts.get(), points=[[0.0, 1.0, 1024, 1]])
-    bundle_app = make_app(slug="matrix-bundle", kind=App.Kind.BYTENITE, visibility="teams", created_by=owner)
-    bundle_app.teams.add(crew)
-    bundle = make_bundle(name="matrix-bundle", app=bundle_app)
+    bundle = make_bundle(app=bundles, name="matrix-bundle")
     world = World(
         people=people,
         app=app,
@@ -132,7 +130,7 @@ def build() -> World:
         team_template=make_template(owner, app="matrix-bundle", team=crew),
         secret=make_secret(owner),
         team_secret=make_secret(crew),
-        bundle=make_bundle(app=bundles, name="matrix-bundle"),
+        bundle=bundle,
         bundle_draft=make_bundle(app=bundles, name="matrix-bundle", label="2.0", minor=2, state="draft"),
     )
     for name in PEOPLE:
