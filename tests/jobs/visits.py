@@ -18,7 +18,7 @@ from django.utils import timezone
 from jobs.events import CHANNEL, record
 from jobs.models import Attempt, Job, LogChunk
 from jobs.states import JobState
-from jobs.streams import ROUTES
+from jobs.streams import ROUTES, TASK
 from portal.people.models import User
 from portal.streams import Streams
 
@@ -135,6 +135,7 @@ def run(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def paths(number: int) -> list[str]:
     """An address of every stream there is, from the table itself."""
-    found = [route.path.replace("(?P<number>[0-9]{1,18})", str(number)) for route in ROUTES]
+    numbered = [route.path.replace("(?P<number>[0-9]{1,18})", str(number)) for route in ROUTES]
+    found = [path.replace(TASK, "run/0") for path in numbered]
     assert all(any(route.pattern.fullmatch(path) for route in ROUTES) for path in found)
     return found
