@@ -366,14 +366,6 @@ def test_while_the_database_is_away_a_page_says_so(monkeypatch: pytest.MonkeyPat
     assert b"database does not answer" in body
 
 
-def test_words_of_others_are_text_on_a_page() -> None:
-    origin = origins.origin_of(f"7-{'a' * 16}")
-    given, body = notices.answer(notices.silent(origin, "<script>alert(1)</script>"), as_page=True)
-    assert b"<script" not in body
-    assert b"&lt;script&gt;" in body
-    assert (b"x-frame-options", b"DENY") in given
-
-
 def test_logging_in_again_does_not_revive_a_pass(endpoint: Endpoint, owner: User) -> None:
     client = Client()
     client.force_login(owner)

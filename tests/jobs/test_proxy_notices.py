@@ -1,0 +1,16 @@
+"""What is said where no app answers: pages that hold nothing but what we wrote."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobs.proxy import notices, origins
+
+
+def test_words_of_others_are_text_on_a_page(settings: Any) -> None:
+    settings.APPS_DOMAIN, settings.PUBLIC_URL = "localhost", "http://127.0.0.1:8000"
+    origin = origins.origin_of(f"7-{'a' * 16}")
+    given, body = notices.answer(notices.silent(origin, "<script>alert(1)</script>"), as_page=True)
+    assert b"<script" not in body
+    assert b"&lt;script&gt;" in body
+    assert (b"x-frame-options", b"DENY") in given
