@@ -420,7 +420,9 @@ EXPECTED: dict[str, list[Rule]] = {
     "jobs:job-result-image": get(RUNNER, _image) + get(WATCHERS, _shared_image),
     "jobs:job-result": get(RUNNER, _result) + get(WATCHERS, _shared_result),
     "jobs:job-terminal": [*get(OWNER, _running), Rule({}, _shared)],  # that one has none
-    "jobs:job-open-shell": post(OWNER, _running, looking=OPERATORS) + post(NOBODY, _shared, looking=WATCHERS),
+    # The shared one has ended: its owner gets 409.
+    "jobs:job-open-shell": post(OWNER, _running, looking=OPERATORS)
+    + post(OWNER, _shared, looking=OPERATORS | TEAMMATE),
     "jobs:job-shell": get(OWNER, lambda world: {"number": world.running.number, "pk": world.shell.pk}),
     "jobs:hosts": get(OPERATORS, closed=403),
     "jobs:host-drain": post(OPERATORS, _host, closed=403),
