@@ -15,7 +15,7 @@ from apps_catalog.launch.bytenite import PASSTHROUGH
 from apps_catalog.launch.json_schema.drawing import labels_of
 from apps_catalog.launch.json_schema.drawn import Drawn
 from apps_catalog.launch.requirements import Offer, cheapest, satisfies, why_none, words
-from apps_catalog.launch.snippets import Snippet, snippets
+from apps_catalog.launch.snippets import snippets
 from apps_catalog.launch.spec import Fault, Requirements
 from apps_catalog.models import Version
 from apps_catalog.services import not_launchable, spec_of
@@ -32,6 +32,21 @@ from jobs.forms.fan_draft import (
     find_versions,
     form_of_section,
 )
+from jobs.forms.fan_views import (
+    CONFIG_HELP,
+    CONFIG_LABELS,
+    LEADS,
+    NOTHING,
+    SETTINGS,
+    TITLES,
+    Choice,
+    FanPanel,
+    MachineChoice,
+    SectionView,
+    SettingView,
+    StagePlan,
+    count_words,
+)
 from jobs.forms.schemas import Filled, places_of
 from jobs.prices import FREE, price, total
 from jobs.services import fan_out
@@ -39,121 +54,6 @@ from jobs.services.fan_out import Judged, tags
 from jobs.services.fan_out.machines import Machines
 from portal.errors import Conflict, PortalError
 from portal.people.models import User
-
-TITLES = {"partitioner": "Partitioner", "app": "App", "assembler": "Assembler"}
-LEADS = {
-    "partitioner": "Cuts the source into chunks: one file, one task.",
-    "app": "Runs once for each chunk.",
-    "assembler": "Puts what all tasks wrote together.",
-}
-NOTHING = {
-    "partitioner": "Each file of the source is a chunk; nothing runs here.",
-    "assembler": "What the tasks wrote are the results; nothing runs here.",
-}
-CONFIG_LABELS = {
-    "taskTimeout": "Time limit of a task",
-    "jobTimeout": "Time limit of the job",
-    "maxTaskRetries": "Retries of a task",
-    "max_failed_tasks": "Tasks that may fail",
-    "isTestJob": "Trial",
-}
-CONFIG_HELP = {
-    "jobTimeout": "All of it together. Empty: no limit of its own.",
-    "maxTaskRetries": "How often a task is tried again after its program failed.",
-    "max_failed_tasks": "With more than these the job stops. Up to them it goes on, and the assembler is told what is missing.",
-}
-SETTINGS = {"/name": ("name", "Name"), "/description": ("description", "Description"), "/team": ("team", "Share with")}
-
-
-@dataclass(frozen=True)
-class Choice:
-    value: str
-    words: str
-    chosen: bool = False
-
-
-@dataclass(frozen=True)
-class MachineChoice:
-    """Which machine types a stage may have. `none`: why there is none; `note`: what it needs, and how many don't fit."""
-
-    id: str
-    name: str
-    choices: tuple[Choice, ...]
-    none: str
-    note: str
-    errors: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class SectionView:
-    """One of the three: which bundle, and the form of its parameters (`whole`), or a JSON box, or nothing to fill in."""
-
-    name: str
-    title: str
-    lead: str
-    tag: str
-    choices: tuple[Choice, ...]
-    tag_errors: tuple[str, ...]
-    drawn: str
-    about: str
-    whole: Drawn | None
-    box: str | None
-    box_errors: tuple[str, ...]
-    nothing: str
-    machine: MachineChoice | None
-
-
-@dataclass(frozen=True)
-class SettingView:
-    key: str
-    label: str
-    help: str
-    value: str
-    limits: str
-    errors: tuple[str, ...]
-
-    @property
-    def id(self) -> str:
-        return f"config-{self.key}"
-
-    @property
-    def described_by(self) -> str:
-        return f"{self.id}-error {self.id}-help" if self.help else f"{self.id}-error"
-
-
-@dataclass(frozen=True)
-class StagePlan:
-    """One stage in the panel."""
-
-    title: str
-    bundle: str
-    machine: str
-    price: str
-    words: list[plan_words.Word]
-    environment: list[tuple[str, str]]
-    image: str
-    walltime_s: int
-    network: str
-    secrets: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class FanPanel:
-    problems: tuple[Problem, ...]
-    plans: tuple[StagePlan, ...]
-    snippets: tuple[Snippet, ...]
-    per_task: str
-    per_hour: str
-    waits: str
-
-    @property
-    def count(self) -> str:
-        return count_words(len(self.problems))
-
-
-def count_words(count: int) -> str:
-    """ "3 things to fix"."""
-    return f"{count} thing{'' if count == 1 else 's'} to fix" if count else ""
 
 
 @dataclass

@@ -19,7 +19,8 @@ from apps_catalog.models import Version
 from apps_catalog.services import spec_of
 from jobs.forms.drafts import plain
 from jobs.forms.fan_draft import NAMES, FanDraft, of_fan_out, of_template, opened, read_form
-from jobs.forms.fan_page import TITLES, FanPage, count_words
+from jobs.forms.fan_page import FanPage
+from jobs.forms.fan_views import TITLES, count_words
 from jobs.forms.schemas import ACT
 from jobs.models import Job, JobTemplate
 from jobs.services import fan_out, templates
