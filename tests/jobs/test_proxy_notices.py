@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.proxy import notices, origins
+from jobs import origins
+from jobs.proxy import notices
 
 
 def test_words_of_others_are_text_on_a_page(settings: Any) -> None:
