@@ -61,7 +61,7 @@ class Warm:
         return self.folder.root / "post"
 
     def handle(self, name: str) -> Handle:
-        return Handle(name, id=name, adopted=True, kept=Kept(self.name, str(self.post)))
+        return Handle(name, adopted=True, kept=Kept(self.name, str(self.post)))
 
     def asked(self, attempt: Attempt) -> bool:
         """Whether its keeper has been told to run this attempt, by whichever process."""

@@ -92,9 +92,8 @@ class KeepingRuntime(DockerRuntime):
                         if not bell.wait():
                             break
         except KeeperGone as gone:
-            if not record.asked:
-                return Missing()
-            return record.ended or gone.end
+            # One that was asked for and never begun has not ended with its container: it can be tried elsewhere.
+            return record.ended or (gone.end if record.pid else Missing())
 
     def _bell(self, kept: Kept) -> Bell:
         """A line to the keeper, which hears it. Raises KeeperGone with what became of the container, where there is none."""

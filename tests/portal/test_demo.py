@@ -19,7 +19,7 @@ import pytest
 from portal.local import postgres
 
 ROOT = Path(__file__).resolve().parents[2]
-APPS = ("csv-stats", "gallery", "pi", "word-count")
+APPS = ("csv-stats", "gallery", "pi", "word-count", "fractal", "words-of", "tidy-csv", "decay")
 pytestmark = pytest.mark.docker
 
 
@@ -77,6 +77,7 @@ def test_once_runs_every_example_and_exits_with_zero(environment: dict[str, str]
     assert done.returncode == 0, done.stdout + done.stderr
     for app in APPS:
         assert re.search(rf"^\d+ +{app} +n[12] +succeeded ", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"The fractal's picture: http://127\.0\.0\.1:[0-9]+/jobs/[0-9]+/", done.stdout)
     kept = json.loads((state / "demo.json").read_text())
     assert kept["password"] in done.stdout
     for name in ("demo.json", "secret_key"):

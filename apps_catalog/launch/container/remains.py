@@ -50,7 +50,8 @@ def sweep() -> bool:
             continue
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path, onerror=open_up)
+                open_up(entry.path)
+                shutil.rmtree(entry.path, ignore_errors=True)
             else:
                 try:
                     os.unlink(entry.path)
@@ -61,20 +62,16 @@ def sweep() -> bool:
     return True
 
 
-def open_up(_act: object, path: str, _fault: object) -> None:
-    """A folder that its owner has closed is opened, and gone through again."""
-    for place in (os.path.dirname(path), path):
+def open_up(folder: str) -> None:
+    """Its owner may have closed a folder, to himself too."""
+    closed = [folder]
+    while closed:
+        path = closed.pop()
         try:
-            os.chmod(place, 0o700)
+            os.chmod(path, 0o700)
+            closed += [entry.path for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
         except OSError:
-            pass
-    try:
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            os.unlink(path)
-    except OSError:
-        pass
+            continue
 
 
 def figures() -> "tuple[int, float, int]":
