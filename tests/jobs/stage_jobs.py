@@ -26,12 +26,12 @@ WHERE job_id = %(job)s AND stage = 'run'
 ATTEMPTS = """
 INSERT INTO jobs_attempt (task_id, number, name, state, host_id, tended_by, slot, walltime_s, claimed_at, started_at,
   ended_at, stop_reason, exit_code, failure_class, reason, log_state, log_bytes, log_cut_at, log_cut_bytes, log_file,
-  memory_peak_bytes)
+  memory_peak_bytes, published)
 SELECT id, 1, 'page-test-' || id, CASE WHEN state = 'running' THEN 'running' ELSE 'exited' END, %(host)s,
   gen_random_uuid(), 0, 60, now() - interval '1 h', now() - interval '1 h',
   CASE WHEN state <> 'running' THEN now() - interval '1 h' + ("index" * 37 %% 1009) * interval '10 ms' END, '',
   CASE state WHEN 'succeeded' THEN 0 WHEN 'failed' THEN 3 END, failure_class, reason, 'rows', 0, 0, 0, '',
-  CASE WHEN state <> 'running' THEN 1048576 + ("index"::bigint * 7919 %% 10007) * 4096 END
+  CASE WHEN state <> 'running' THEN 1048576 + ("index"::bigint * 7919 %% 10007) * 4096 END, '[]'
 FROM jobs_task WHERE job_id = %(job)s AND stage = 'run' AND state <> 'ready'
 """
 COUNT = """
