@@ -209,7 +209,6 @@ def _start(tended: Tended, here: Here, plan: RunPlan, gpu_indexes: tuple[int, ..
         spec = programs.with_terminal(spec)
     connection.close()
     master, slaves = tended.nodes.share(spec, bound, tended.folder.root / "keys")
-
     master = tended.work.fit(master)
 
     def begin() -> Handle:

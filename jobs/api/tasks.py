@@ -14,8 +14,9 @@ from jobs.api.jobs import find_job
 from jobs.api.output import LOG_HEADERS, RESULTS_LISTED, log_answer
 from jobs.models import Attempt, Job, Task
 from jobs.results import open_result
-from jobs.serializers import AttemptQuery, ResultRead, TaskDetail, TaskQuery, TaskRead
+from jobs.serializers import ResultRead
 from jobs.states import Stage
+from jobs.task_serializers import AttemptQuery, TaskDetail, TaskQuery, TaskRead
 from jobs.views.downloads import Attachment
 from portal.api.pages import Keyset, listed, query
 from portal.api.views import PortalView, person

@@ -71,10 +71,8 @@ def engine(folders: Path, start: Start) -> Iterator[None]:  # noqa: F811
     runtime.close()
 
 
-def test_a_whole_job(engine: None, settings: Any) -> None:
-    author = make_person("author", is_curator=True)
-    key = ApiToken.issue(author, name="cli", scopes=["read", "launch", "curate"])[1]
-    client = ByteniteClient(root="customer").enter(key)
+def push_all(client: ByteniteClient) -> None:
+    """The app, its engines and a template, all taking jobs."""
     app = packed("shout", SHOUT) | {"schema.json": json.dumps(SCHEMA)}
     pushed = client.push("apps", tarred(app, "gz").getvalue())
     assert (pushed["app"]["name"], pushed["app"]["status"], pushed["app"]["version"]) == ("shout", "inactive", "0.1")
@@ -94,6 +92,37 @@ def test_a_whole_job(engine: None, settings: Any) -> None:
         "config": {"taskTimeout": "600"},
     }
     client.call("POST", "templates", template, part="dev")
+
+
+def assert_told(client: ByteniteClient, job: str) -> None:
+    """What the job, its events and its logs say once it is complete."""
+    done = client.call("GET", f"jobs/{job}")["job"]
+    assert (done["numChunks"], done["tasksCompleted"], done["errorMessage"]) == (3, 3, "")
+    order = ["NEW", "STARTED", "UPLOADING", "PARTITIONING", "PARTITIONED", "TASKS_COMPLETED", "MERGING", "COMPLETE"]
+    times = [done["stateTimestamps"][f"JOB_STATE_{name}"] for name in order]
+    assert times == sorted(times)
+
+    events = client.ask("GET", f"/v1/customer/events?jobId={job}").text.split("\n")
+    told = [json.loads(line)["result"] for line in events if line]
+    assert {one["jobId"] for one in told} == {job}
+    assert told[0]["type"] == "drafted"
+    assert told[-1]["state"] == "JOB_STATE_COMPLETE"
+
+    logs = client.call("POST", "logs", {"jobId": job, "taskIds": [], "levels": [], "services": []})
+    assert [line["log"] for line in logs["partitioner"]] == ["split 5 lines"]
+    assert [line["log"] for line in logs["assembler"]] == ["joined"]
+    assert len(logs["taskrunner"]) == 3
+    loud = client.call("POST", "logs", {"jobId": job, "levels": ["WARN"], "services": ["taskrunner"]})
+    lines = [line for task in loud["taskrunner"].values() for line in task["logs"]]
+    assert {(line["log"], line["level"]) for line in lines} == {("WARNING: it is loud", "WARNING")}
+    assert (loud["partitioner"], loud["assembler"]) == ([], [])
+
+
+def test_a_whole_job(engine: None) -> None:
+    author = make_person("author", is_curator=True)
+    key = ApiToken.issue(author, name="cli", scopes=["read", "launch", "curate"])[1]
+    client = ByteniteClient(root="customer").enter(key)
+    push_all(client)
     body = {
         "name": "My job",
         "templateId": "shouting",
@@ -123,27 +152,7 @@ def test_a_whole_job(engine: None, settings: Any) -> None:
     assert client.call("POST", f"jobs/{job}/run", {"config": {}})["ok"] is True
 
     assert client.until_ended(job) == "JOB_STATE_COMPLETE", client.call("POST", "logs", {"jobId": job})
-    done = client.call("GET", f"jobs/{job}")["job"]
-    assert (done["numChunks"], done["tasksCompleted"], done["errorMessage"]) == (3, 3, "")
-    order = ["NEW", "STARTED", "UPLOADING", "PARTITIONING", "PARTITIONED", "TASKS_COMPLETED", "MERGING", "COMPLETE"]
-    times = [done["stateTimestamps"][f"JOB_STATE_{name}"] for name in order]
-    assert times == sorted(times)
-
-    events = client.ask("GET", f"/v1/customer/events?jobId={job}").text.split("\n")
-    told = [json.loads(line)["result"] for line in events if line]
-    assert {one["jobId"] for one in told} == {job}
-    assert told[0]["type"] == "drafted"
-    assert told[-1]["state"] == "JOB_STATE_COMPLETE"
-
-    logs = client.call("POST", "logs", {"jobId": job, "taskIds": [], "levels": [], "services": []})
-    assert [line["log"] for line in logs["partitioner"]] == ["split 5 lines"]
-    assert [line["log"] for line in logs["assembler"]] == ["joined"]
-    assert len(logs["taskrunner"]) == 3
-    loud = client.call("POST", "logs", {"jobId": job, "levels": ["WARN"], "services": ["taskrunner"]})
-    lines = [line for task in loud["taskrunner"].values() for line in task["logs"]]
-    assert {(line["log"], line["level"]) for line in lines} == {("WARNING: it is loud", "WARNING")}
-    assert (loud["partitioner"], loud["assembler"]) == ([], [])
-
+    assert_told(client, job)
     results = client.call("GET", f"jobs/{job}/results")["results"]
     assert [one["name"] for one in results] == ["all.txt"]
     assert client.fetch(results[0]["link"]) == b"A!\nB!\nC!\nD!\nE!\n"
