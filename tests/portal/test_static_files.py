@@ -19,18 +19,22 @@ def test_every_import_of_our_scripts_is_of_a_hashed_name(tmp_path: Path, setting
     settings.STATIC_URL = "/static/"
     source = live.BASE_DIR / "static"
     ours = [path for path in source.rglob("*.js") if "vendor" not in path.parts]
-    for path in ours:
+    others = list(source.rglob("*.mjs"))  # modules of others that ours import
+    for path in [*ours, *others]:
         target = tmp_path / path.relative_to(source)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
     storage = StaticFiles(location=str(tmp_path), base_url="/static/")
     plain = FileSystemStorage(location=tmp_path)
-    for _ in storage.post_process(
-        {str(path.relative_to(source)): (plain, str(path.relative_to(source))) for path in ours}
+    for name, _, outcome in storage.post_process(
+        {str(path.relative_to(source)): (plain, str(path.relative_to(source))) for path in [*ours, *others]}
     ):
-        pass
+        assert not isinstance(outcome, Exception), (name, outcome)
     hashed = [path for path in tmp_path.rglob("*.js") if re.search(r"\.[0-9a-f]{12}\.js$", path.name)]
     assert len(hashed) == len(ours)
     found = [name for path in hashed for name in IMPORTED.findall(path.read_text(encoding="utf-8"))]
     assert found
-    assert all(re.search(r"\.[0-9a-f]{12}\.js$", name) for name in found)
+    assert [name for name in found if not re.search(r"\.[0-9a-f]{12}\.m?js$", name)] == []
+    assert [
+        path.name for path in others if re.search(r"^(import|export)\b.*[\"']\./", path.read_text(), re.MULTILINE)
+    ] == []
