@@ -17,7 +17,7 @@ from typing import Any
 from portal.errors import PortalError
 
 TERMINAL = {"succeeded", "failed", "cancelled"}
-JOB_WAIT_S = 180.0
+JOB_WAIT_S = 300.0
 Json = dict[str, Any]
 # Job templates of the examples, and the file of the demo's vault that each takes, if any.
 STAGED = {
