@@ -8,6 +8,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 
 from django.db import Error, InterfaceError, OperationalError, connection
 
@@ -20,13 +21,14 @@ from jobs.nodes import gpus_of_slot
 from jobs.relay.server import Relay
 from jobs.relay.targets import Place
 from jobs.runtimes.base import Runtime, RuntimeFault
-from jobs.states import FailureClass
+from jobs.states import ATTEMPT_OPEN, FailureClass
 from jobs.terminals.desk import Desk
 from jobs.warm import Warm
 from jobs.watch import Watcher
 
 logger = logging.getLogger(__name__)
 RETRY_S = 1.0
+LEAVE_S = 3.0  # for slots that have no work to end what they keep
 STUMBLES_MAX = 3
 
 
@@ -63,6 +65,7 @@ class Slots:
         self._bells = {m.pk: Bell(count) for m, count in self._serve.items()}
         self._names = {m.name: m.pk for m in self._serve}
         self._stumbles: Counter[int] = Counter()
+        self._threads: dict[tuple[int, int], threading.Thread] = {}
         self.leaving = threading.Event()
         self.watcher = Watcher(host=host, runtime=runtime, machine_ids=self._bells, on_work=self.wake_id)
         self.desk = Desk(runtime)
@@ -87,7 +90,8 @@ class Slots:
             for slot in range(count):
                 indexes = tuple(range(gpu, gpu + gpus))
                 gpu += gpus
-                self._thread(f"slot-{machine.name}-{slot}", self._serve_slot, machine, slot, indexes)
+                thread = self._thread(f"slot-{machine.name}-{slot}", self._serve_slot, machine, slot, indexes)
+                self._threads[machine.pk, slot] = thread
         for machine, slot in {(a.task.machine_type, a.slot) for a in left}:
             if slot >= self._serve.get(machine, 0):
                 self._thread(f"adopt-{machine.name}-{slot}", self._adopt_only, machine, slot)
@@ -106,6 +110,9 @@ class Slots:
         self.watcher.leaving.set()
         self.relay.stop()
         self.desk.leave()
+        for machine, count in self._serve.items():
+            for _ in range(count):
+                self._bells[machine.pk].ring()
         time.sleep(0.3)
         for tended in self.watcher.tending():
             if tended.writer is not None:
@@ -113,6 +120,11 @@ class Slots:
                     tended.writer.flush(force=True)
                 except Error as error:
                     logger.warning("The last lines of %s come with the next process: %s", tended.attempt.name, error)
+        until = time.monotonic() + LEAVE_S
+        tending = {(t.attempt.task.machine_type_id, t.attempt.slot) for t in self.watcher.tending()}
+        for place, thread in self._threads.items():
+            if place not in tending:  # it may be ending what it keeps
+                thread.join(max(until - time.monotonic(), 0))
 
     def _place(self, attempt_name: str) -> Place | None:
         """What the relay may reach: an attempt that a slot tends, once its container has started."""
@@ -126,8 +138,10 @@ class Slots:
         self.watcher.release(tended)
         self.relay.end(tended.attempt.name)
 
-    def _thread(self, name: str, act: object, *args: object) -> None:
-        threading.Thread(target=act, args=args, name=name, daemon=True).start()  # type: ignore[arg-type]
+    def _thread(self, name: str, act: object, *args: object) -> threading.Thread:
+        thread = threading.Thread(target=act, args=args, name=name, daemon=True)  # type: ignore[arg-type]
+        thread.start()
+        return thread
 
     def _serve_slot(self, machine: MachineType, slot: int, gpu_indexes: tuple[int, ...]) -> None:
         bell = self._bells[machine.pk]
@@ -138,6 +152,9 @@ class Slots:
                 self._run(attempt, gpu_indexes)
             else:
                 bell.wait(timeout_s=30)
+        with suppress(Error):
+            self._let_go(machine, slot, None)
+        connection.close()
 
     def _adopt_only(self, machine: MachineType, slot: int) -> None:
         """Carry through what a slot had begun that is not served any more."""
@@ -186,7 +203,11 @@ class Slots:
         warm = Warm.at(self._prefix, self.host, machine.pk, slot)
         if not warm.there or (found is not None and warm.serves(found)):
             return
-        if found is None and not Host.objects.filter(pk=self.host.pk, incarnation=self.host.incarnation).exists():
+        ours = Host.objects.filter(pk=self.host.pk, incarnation=self.host.incarnation)
+        open_here = Attempt.objects.filter(
+            host=self.host, slot=slot, task__machine_type_id=machine.pk, state__in=ATTEMPT_OPEN
+        )
+        if found is None and (open_here.exists() or not ours.exists()):
             return
         try:
             warm.end(self.runtime)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jobs import hosts, keep, services
-from jobs.models import Attempt, Host, Task
+from jobs.models import Attempt, Host, Installation, Task
 from jobs.runtimes.base import ContainerSpec
 from jobs.runtimes.fake import FakeProgram, FakeRuntime
 from jobs.runtimes.keeping import KeepingRuntime
@@ -196,4 +196,4 @@ def test_thirty_tasks_in_two_kept_containers(owner: User, start: Start) -> None:
     attempts = Attempt.objects.filter(task__job=job, task__stage=Stage.RUN)
     assert attempts.count() == 30
     assert all(a.memory_peak_bytes and a.cpu_s is not None and a.log_bytes for a in attempts)
-    until(lambda: not runtime.owned("slipway.host", Host.objects.get().name))
+    until(lambda: not runtime.owned("slipway.installation", str(Installation.get().pk)))
