@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from jobs import origins
-from jobs.streams import ROUTES
+from jobs.streams import NUMBER, ROUTES, TASK
 from portal.asgi import application
 from portal.middleware import OPEN_VIEWS
 from portal.people.models import User
@@ -154,7 +154,7 @@ def test_pages_of_faults_carry_them_too(world: World, address: str) -> None:
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 def test_streams_carry_them_too_and_ask_who_comes(route: Any) -> None:
-    path = route.path.replace("(?P<number>[0-9]{1,18})", "1")
+    path = route.path.replace(NUMBER, "1").replace(TASK, "run/0")
     assert route.pattern.fullmatch(path), f"give an example of {route.path} here"
     for method, expected in (("GET", 401), ("POST", 405), ("DELETE", 405)):
         status, headers = asyncio.run(answered(path, method))
