@@ -17,7 +17,7 @@ import pytest
 
 from apps_catalog.launch.spec import Submission
 from jobs import services
-from jobs.folders import HOST_LABEL, INSTALLATION_LABEL, host_root
+from jobs.folders import INSTALLATION_LABEL, host_root
 from jobs.models import Attempt, Installation, Job, JobEvent
 from jobs.runtimes.docker import DockerRuntime
 from jobs.slots import Slots
@@ -229,7 +229,8 @@ def test_pausing_holds_every_node_and_cancel_ends_them(
         return [(folder / host).read_text() for host in ("node1", "node2")]
 
     def paused() -> list[bool]:
-        containers = [site._inspect(handle) for handle in site.owned(HOST_LABEL, "one")]
+        ours = site.owned(INSTALLATION_LABEL, str(Installation.get().pk))
+        containers = [site._inspect(handle) for handle in ours]
         return [container["State"]["Paused"] for container in containers if container is not None]
 
     job.refresh_from_db()
