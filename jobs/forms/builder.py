@@ -15,7 +15,7 @@ from jobs.forms.fields import ChoiceField, Field, Option, SwitchField, TextField
 from jobs.forms.inputs import Input, inputs_of
 from jobs.forms.machines import MachineRow
 from jobs.forms.scale import Scale, scale_of
-from jobs.forms.schemas import drawn, filled_in, is_inside, places_of, schema_form
+from jobs.forms.schemas import drawn, filled_in, schema_form
 from jobs.forms.widgets import Spot, widget_of
 
 SEARCHABLE_FROM = 13
@@ -175,11 +175,11 @@ def build(
 
 
 def whole_of(command: Command, draft: Draft, faults: Sequence[Fault]) -> Drawn | None:
-    """The form of the command's schema, where it has one. What was not filled in by a form holds what was sent."""
+    """The form of the command's schema, where it has one, as curators look at it."""
     form = schema_form(command)
     if form is None:
         return None
-    return drawn(form, draft.filled or filled_in(form, draft.submission.parameters or None), faults)
+    return drawn(form, filled_in(form, draft.submission.parameters or None), faults)
 
 
 def _storage(draft: Draft, offers: Settings, complaints: Complaints) -> Iterable[Field]:
@@ -306,12 +306,7 @@ def problems(spec: LaunchSpec, draft: Draft, faults: Iterable[Fault], prefix: st
         places[pointer] = (f"{prefix}p{number}", asked.hint.label)
         names[pointer] = f"p:{asked.key}"
     found = []
-    whole = whole_of(command, draft, ()) if command and draft.json_text is None else None
     for fault in faults:
-        if whole is not None and is_inside(fault):
-            ((id_, label, name),) = places_of(whole, [fault], draft.filled.addresses if draft.filled else {})
-            found.append(Problem(id_, label, sentence(fault.message), name))
-            continue
         id_, label = places.get(fault.pointer) or ("", _label_elsewhere(fault.pointer))
         name = names.get(fault.pointer, fault.pointer.removeprefix("/"))
         if draft.json_text is not None:

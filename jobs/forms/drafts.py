@@ -19,7 +19,6 @@ from apps_catalog.launch.spec import Command, Fault, Json, LaunchSpec, Submissio
 from apps_catalog.launch.walltime import parse_walltime
 from jobs.forms.conditions import absent, as_sent
 from jobs.forms.inputs import inputs_of
-from jobs.forms.schemas import Filled, act_of, filled_from, filled_in, schema_form
 from jobs.forms.widgets import PREFIX, widget_of
 
 MAX_JSON_BYTES = 8 * 1024 * 1024
@@ -48,8 +47,7 @@ BODY_KEYS: Mapping[str, tuple[type, str]] = {
 class Draft:
     """`clock` is the time limit as typed, `nodes_text` the number of nodes ("" where nobody typed one). `json_text` is set while the JSON side is shown. `token` guards a double click.
 
-    `eula` is the digest of the licence terms that were ticked. `filled` is the form of an author's schema as it stands,
-    where the command has one and the form was shown.
+    `eula` is the digest of the licence terms that were ticked.
     `faults` were found in reading; `remarks` say what a link or an earlier job named and could not be taken over.
     """
 
@@ -65,7 +63,6 @@ class Draft:
     faults: tuple[Fault, ...] = ()
     remarks: tuple[str, ...] = ()
     eula: str = ""
-    filled: Filled | None = None
 
     @property
     def nodes_shown(self) -> str:
@@ -114,16 +111,10 @@ def read_form(posted: QueryDict, spec: LaunchSpec) -> Draft:
     for asked in inputs_of(command):
         parameters[asked.key] = widget_of(asked).read(asked, posted_value(posted, asked.key))
     walltime_s, faults = read_clock(posted.get("walltime", ""))
-    form = schema_form(command)
-    filled = filled_from(form, posted, act_of(posted)) if form else None
     go = posted.get("go", "")
     if go.startswith("command:"):
         command = first_command(spec, go.removeprefix("command:"))
         parameters = {key: value for key, value in parameters.items() if key in command.parameters}
-        form = schema_form(command)
-        filled = filled_in(form) if form else None
-    if filled is not None:
-        parameters, faults = filled.parameters, (*faults, *filled.faults)
     if posted.get("command", command.key) not in spec.commands:
         faults += (
             Fault("/command", "unknown-command", "is not a command of this app; look over the one shown instead"),
@@ -139,11 +130,9 @@ def read_form(posted: QueryDict, spec: LaunchSpec) -> Draft:
         vault_readonly="vault_readonly" in posted,
         label=plain(posted, "label"),
         walltime_s=walltime_s,
-        alternatives=filled.chosen if filled else {},
     )
     return Draft(
         submission,
-        filled=filled,
         clock=posted.get("walltime", ""),
         nodes_text=plain(posted, "nodes").strip()[:20],
         team=plain(posted, "team"),

@@ -339,6 +339,7 @@ def fan_out_from(draft: FanDraft, versions: Mapping[str, Version | None], app: V
         name=draft.name,
         description=draft.description,
         machines=draft.machines,
+        alternatives={section: filled.chosen for section, filled in draft.filled.items()},
     )
 
 

@@ -47,6 +47,7 @@ from jobs.forms.fan_views import (
     StagePlan,
     count_words,
 )
+from jobs.forms.panel import things_to_fix
 from jobs.forms.schemas import Filled, places_of
 from jobs.prices import FREE, price, total
 from jobs.services import fan_out
@@ -114,6 +115,12 @@ class FanPage:
         if self.marked is None:
             return self.faults
         return [fault for fault in self.faults if fault.pointer in self.marked]
+
+    @property
+    def title(self) -> str:
+        """Over the list of what is marked."""
+        count = len(self.shown_faults)
+        return things_to_fix(count) if self.launches else count_words(count)
 
     def errors(self, pointer: str) -> tuple[str, ...]:
         return tuple(sentence(fault.message) for fault in self.shown_faults if fault.pointer == pointer)
@@ -321,7 +328,7 @@ class FanPage:
             "draft": self.draft,
             "page": self,
             "problems": self.problems(self.shown_faults) if problems else (),
-            "title": count_words(len(self.shown_faults)),
+            "title": self.title,
             "panel": self.panel(),
             "teams": [Choice(team.slug, team.name, team.slug == self.draft.team) for team in self.owner.teams.all()],
             "mail": settings.MAIL_ENABLED,

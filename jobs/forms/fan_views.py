@@ -8,6 +8,7 @@ from apps_catalog.launch.json_schema.drawn import Drawn
 from apps_catalog.launch.snippets import Snippet
 from jobs import plan_words
 from jobs.forms.builder import Problem
+from jobs.forms.panel import things_to_fix
 
 TITLES = {"partitioner": "Partitioner", "app": "App", "assembler": "Assembler"}
 LEADS = {
@@ -117,7 +118,7 @@ class FanPanel:
 
     @property
     def count(self) -> str:
-        return count_words(len(self.problems))
+        return things_to_fix(len(self.problems))
 
 
 def count_words(count: int) -> str:

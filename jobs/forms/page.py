@@ -48,6 +48,8 @@ def find_page(user: User, slug: str, label: str) -> Page:
     app = App.objects.visible_to(user).select_related("default_version").filter(slug=slug).first()
     if app is None:
         raise NotFound("There is no such app, or it is not yours to see.")
+    if app.kind != App.Kind.APPDEF:
+        raise NotFound(f"{app.name} is a ByteNite {app.role}: choose it when you launch a ByteNite app.")
     version = app.default_version
     if label:
         version = app.versions.filter(label=label.replace("\0", "")).first()
@@ -148,9 +150,6 @@ class Page:
         """What the page draws. Faults at other pointers than `only` count in the panel, but are not marked."""
         draft = self.settled(draft)
         command = first_command(self.spec, draft.submission.command)
-        if draft.filled is not None:
-            # The page is drawn anew, and its rows are numbered anew.
-            draft = replace(draft, filled=replace(draft.filled, addresses={}))
         preview = self.judged(draft)
         marked = [fault for fault in preview.faults if only is None or fault.pointer in only]
         form = None

@@ -10,7 +10,6 @@ from django.http import QueryDict
 from apps_catalog.launch.parameters import Parameter
 from apps_catalog.launch.spec import Command, Json, LaunchSpec, Submission
 from jobs.forms.drafts import Draft, as_clock, first_command, plain, read_clock, read_nodes
-from jobs.forms.schemas import Filled, filled_by_link, schema_form
 
 LINK_PREFIX = "p."
 MAX_REMARKS = 20
@@ -38,13 +37,8 @@ def from_query(query: QueryDict, spec: LaunchSpec, *, version: str) -> Draft:
     if wanted and command.key != wanted:
         remarks.append(f"App version {version} has no command '{wanted}'. '{command.name}' is shown instead.")
     parameters: dict[str, Json] = {}
-    filled = None
-    if (form := schema_form(command)) is not None:
-        filled, unknown = filled_by_link(form, {n.removeprefix(LINK_PREFIX): str(query[n]) for n in query if _sets(n)})
-        parameters = filled.parameters
-        remarks += (f"App version {version} does not have the parameter '{key}'. It was left out." for key in unknown)
     for name in query:
-        if _sets(name) and filled is None:
+        if name.startswith(LINK_PREFIX):
             _take(
                 command,
                 name.removeprefix(LINK_PREFIX),
@@ -71,12 +65,7 @@ def from_query(query: QueryDict, spec: LaunchSpec, *, version: str) -> Draft:
         nodes_text=plain(query, "nodes").strip()[:20],
         remarks=tuple(remarks[:MAX_REMARKS]),
         faults=(*faults, *nodes_faults),
-        filled=filled,
     )
-
-
-def _sets(name: str) -> bool:
-    return name.startswith(LINK_PREFIX)
 
 
 def from_job(
@@ -88,11 +77,7 @@ def from_job(
     if command.key != job.command:
         remarks.append(f"App version {version} no longer has the command '{job.command}'. '{command.name}' is shown.")
     parameters: dict[str, Json] = {}
-    if command.schema is not None:
-        parameters = dict(job.parameters)
     for key, value in job.parameters.items():
-        if command.schema is not None:
-            break
         if isinstance(value, dict) and "upload" in value and value["upload"] not in usable_uploads:
             remarks.append(f"The file that job {job.number} had for '{_label(command, key)}' can't be used again.")
         else:
@@ -112,7 +97,6 @@ def from_job(
         clock=as_clock(job.walltime_s),
         notify=job.notify,
         rerun_safe=job.rerun_safe,
-        filled=Filled(parameters) if command.schema is not None else None,
         remarks=tuple(remarks[:MAX_REMARKS]),
     )
 

@@ -10,8 +10,7 @@ from django.http import QueryDict
 
 from apps_catalog.judging import judge
 from apps_catalog.launch.document import Document, read_document
-from apps_catalog.launch.json_schema.absent import Bag, State, instance_of
-from apps_catalog.launch.json_schema.defaults import laid_over
+from apps_catalog.launch.json_schema.absent import State, instance_of
 from apps_catalog.launch.json_schema.drawing import labels_of
 from apps_catalog.launch.json_schema.drawn import Drawn, Members
 from apps_catalog.launch.json_schema.fitting import fields_of
@@ -63,21 +62,20 @@ def filled_in(form: SchemaForm, parameters: Mapping[str, Json] | None = None) ->
     return Filled(form.defaults() if parameters is None else dict(parameters))
 
 
-def filled_by_link(form: SchemaForm, texts: Mapping[str, str]) -> tuple[Filled, list[str]]:
-    """The defaults with what a link sets laid over them, and the keys that the schema has no field for."""
+def given_by_link(form: SchemaForm, texts: Mapping[str, str]) -> tuple[dict[str, Json], list[str]]:
+    """What a link sets, as JSON where its field is no text, and the keys that the schema has no field for."""
     node = form.tree.node
     known = fields_of(node) if isinstance(node, Group) else {}
     open_ended = isinstance(node, Group) and node.others is not None
     given: dict[str, Json] = {}
     for key, text in texts.items():
         if key in known or open_ended:
-            given[key] = text if key in known and isinstance(known[key].node, Text) else _as_json(text)
-    state = form.defaults()
-    under = state if isinstance(state, Bag) else Bag()
-    return Filled(laid_over(under, given)), [key for key in texts if key not in given]
+            given[key] = text if key in known and isinstance(known[key].node, Text) else json_or_text(text)
+    return given, [key for key in texts if key not in given]
 
 
-def _as_json(text: str) -> Json:
+def json_or_text(text: str) -> Json:
+    """A value of a link: JSON where it reads as such, else the text."""
     found = read_document(text)
     return found.value if isinstance(found, Document) else text
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from apps_catalog.launch.document import Document, read_document
 from apps_catalog.launch.snippets import as_json_text
-from apps_catalog.launch.spec import Fault, Json
+from apps_catalog.launch.spec import Fault
 from apps_catalog.models import App
 from jobs import services
-from jobs.forms.drafts import plain, read_clock, read_token
+from jobs.forms import fan_links
+from jobs.forms.drafts import read_token
 from jobs.forms.fan_draft import (
     NAMES,
     FanDraft,
@@ -41,9 +39,6 @@ from jobs.states import JobState
 from portal.errors import Forbidden, NotFound, PortalError
 from portal.people.models import Team, User
 
-SECTION_KEY = re.compile(rf"p\.(?:({'|'.join(NAMES)})\.)?(.+)", re.DOTALL)
-REMARKS_MAX = 20
-
 
 def find_bundle(user: User, slug: str) -> App | None:
     """The ByteNite app of this name, if it is one and this person may use it."""
@@ -55,7 +50,7 @@ def launch(request: HttpRequest, user: User, app: App) -> HttpResponse:
     if request.method == "POST":
         return _act(request, user, app)
     draft, owner = _begun(request, user, app)
-    page = FanPage(owner, draft, marked=frozenset(_given(request, draft)))
+    page = FanPage(owner, draft, marked=fan_links.given(request.GET))
     return _show(request, page, app, problems=False)
 
 
@@ -91,7 +86,6 @@ def _begun(request: HttpRequest, user: User, app: App) -> tuple[FanDraft, User]:
     if number := query.get("draft", ""):
         job = find_draft(user, number, app)
         return opened(of_job(job), job.owner), job.owner
-    remarks: list[str] = []
     if number := query.get("from", ""):
         draft = of_fan_out(fan_out.fan_out_of(_find_job(user, number, app)))
     elif slug := query.get("template", ""):
@@ -103,9 +97,8 @@ def _begun(request: HttpRequest, user: User, app: App) -> tuple[FanDraft, User]:
         own = template_in_bundle(app.default_version) if app.default_version else None
         draft = of_template(own) if own is not None else FanDraft({"app": app.slug})
         draft = replace(draft, tags={**draft.tags, "app": app.slug})
-    draft = _linked(query, replace(draft, tags={"partitioner": "", "assembler": "", **draft.tags}), app, remarks)
-    draft = opened(draft, user)
-    return replace(draft, remarks=tuple(remarks[:REMARKS_MAX])), user
+    draft = replace(draft, tags={"partitioner": "", "assembler": "", **draft.tags})
+    return opened(fan_links.linked(query, draft, app=app.slug, owner=user), user), user
 
 
 def of_job(job: Job) -> FanDraft:
@@ -130,53 +123,6 @@ def find_draft(user: User, number: str, app: App) -> Job:
     if not services.may_change(job, user):
         raise Forbidden("Only the owner of a draft may edit it. Duplicate it to get one of your own.")
     return job
-
-
-def _linked(query: QueryDict, draft: FanDraft, app: App, remarks: list[str]) -> FanDraft:
-    """What a link sets: `?version=`, `?partitioner=`, `?p.<key>=` (of the app), `?p.<section>.<key>=`, `?machine=`, `?name=`, `?walltime=`."""
-    named = {section: plain(query, section) for section in ("partitioner", "assembler") if query.get(section)}
-    chosen = {**draft.tags, **named}
-    if version := query.get("version", ""):
-        chosen["app"] = f"{app.slug}@{version}"
-    parameters: dict[str, Any] = dict(draft.parameters)
-    for name in query:
-        if (found := SECTION_KEY.fullmatch(name)) is None:
-            continue
-        section, key = found[1] or "app", found[2]
-        under = parameters.get(section)
-        parameters[section] = {**(under if isinstance(under, Mapping) else {}), key: _value(query.get(name, ""))}
-    machines = {**draft.machines, **({"run": query["machine"]} if query.get("machine") else {})}
-    config: dict[str, Json] = dict(draft.config) if isinstance(draft.config, Mapping) else {}
-    if clock := query.get("walltime", ""):
-        seconds, faults = read_clock(clock)
-        if faults:
-            remarks.append(f"The time limit '{clock[:20]}' of the link was left out: {faults[0].message}.")
-        elif seconds is not None:
-            config["taskTimeout"] = seconds
-    return replace(
-        draft,
-        tags=chosen,
-        parameters=parameters,
-        machines=machines,
-        config=config,
-        name=(query.get("name") or query.get("label") or draft.name).replace("\0", "\ufffd"),
-    )
-
-
-def _value(text: str) -> Json:
-    """A value of a link: JSON where it reads as such, else the text."""
-    found = read_document(text)
-    return found.value if isinstance(found, Document) else text.replace("\0", "\ufffd")
-
-
-def _given(request: HttpRequest, draft: FanDraft) -> set[str]:
-    """Pointers of what a link has set: only that is judged before anything was touched."""
-    found = set()
-    for name in request.GET:
-        if (match := SECTION_KEY.fullmatch(name)) is not None:
-            found.add(f"/params/{match[1] or 'app'}/{match[2].replace('~', '~0').replace('/', '~1')}")
-    names = {"machine": "/machines/run", "partitioner": "/partitioner", "assembler": "/assembler", "version": "/app"}
-    return found | {pointer for name, pointer in names.items() if name in request.GET} | {"/app"}
 
 
 def _posted(request: HttpRequest, user: User, app: App) -> tuple[FanDraft, User]:

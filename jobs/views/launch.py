@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods, require_POST
@@ -24,10 +24,8 @@ from jobs.forms.drafts import Draft, first_command, read_form, read_json, read_t
 from jobs.forms.inputs import inputs_of
 from jobs.forms.page import Page, find_page
 from jobs.forms.prefill import from_job, from_query
-from jobs.forms.schemas import ACT, schema_form
 from jobs.models import Job, Upload
 from jobs.views import fan_launch
-from jobs.views.schemas import answer_part
 from portal.errors import Forbidden, NotFound, PortalError
 from portal.people import signed_in
 from portal.people.models import Team, User
@@ -59,17 +57,12 @@ def preview(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def part(request: HttpRequest, slug: str) -> HttpResponse:
-    """What changes at once in the form of an author's schema: `part` names the place to draw anew after `go`.
-
-    Without `part`: as JSON, which parts that stand under a condition count now.
+    """What changes at once in the forms of authors' schemas, which only ByteNite apps have: `part` names the place to draw
+    anew after `go`. Without `part`: as JSON, which parts that stand under a condition count now.
     """
-    if (bundle := fan_launch.find_bundle(signed_in(request), slug)) is not None:
-        return fan_launch.part(request, signed_in(request), bundle)
-    page = find_page(signed_in(request), slug, request.POST.get("version", ""))
-    form = schema_form(first_command(page.spec, request.POST.get("command", "")))
-    if form is None:
-        return JsonResponse({"active": {}})
-    return answer_part(request, form)
+    if (bundle := fan_launch.find_bundle(signed_in(request), slug)) is None:
+        raise NotFound("There is no such ByteNite app, or it is not yours to see.")
+    return fan_launch.part(request, signed_in(request), bundle)
 
 
 @require_POST
@@ -147,7 +140,7 @@ def _act(request: HttpRequest, page: Page) -> HttpResponse:
         if lost:
             return _show(request, page, replace(draft, faults=lost), status=422)
         return _show(request, page, replace(draft, json_text=None, positions=None), only=_given(draft))
-    if go.startswith(("command:", ACT)):
+    if go.startswith("command:"):
         return _show(request, page, draft, only=frozenset())
     return _show(request, page, draft)
 
@@ -157,8 +150,6 @@ def _not_drawable(draft: Draft, page: Page) -> list[Fault]:
     command = page.spec.commands.get(draft.submission.command)
     if command is None:
         return [Fault("/command", "unknown-command", "is not a command of this app")]
-    if command.schema is not None:
-        return []
     known = {asked.key for asked in inputs_of(command)}
     return [
         Fault(join("/parameters", key), "unknown-parameter", "has no field in the form; remove it first")

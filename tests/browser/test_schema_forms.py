@@ -8,24 +8,18 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from apps_catalog.services import reading
 from jobs.models import Job
 from portal.people.models import User
 from tests.apps_catalog.launch.json_schema.schemas import PROBES, corpus, there
 from tests.browser.conftest import Visit, overflow_px, serious_faults
 from tests.browser.typing_schemas import BLANK, UNLABELLED, Typist, type_into_all
 from tests.factories import make_host, make_machine, make_person
-from tests.jobs.schema_apps import make_schema_app, read_schema_app
+from tests.jobs.schema_apps import make_schema_app
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 TRY = "/curate/schema/"
 PICKS = {"alternatives": {"/target": "File", "/either": "Text", "": "By number"}}
 BY_NAME = {sample.name: sample for sample in PROBES}
-
-
-@pytest.fixture(autouse=True)
-def reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(reading.READERS, "bytenite", read_schema_app)
 
 
 @pytest.fixture
@@ -63,12 +57,12 @@ def test_each_feature_is_filled_in_by_hand_and_launched(visit: Visit, ada: User)
     wrong: dict[str, Any] = {}
     for sample in PROBES:
         page.goto(f"{root}/apps/{sample.name}/launch/", wait_until="networkidle")
-        Typist(page, PICKS.get(sample.name, {})).whole(sample.filling)
+        Typist(page, PICKS.get(sample.name, {}), "app").whole(sample.filling)
         settled(page)
         page.get_by_role("button", name="Launch", exact=True).click()
         page.wait_for_load_state("networkidle")
         job = Job.objects.order_by("-number").first()
-        if "/jobs/" not in page.url or job is None or job.parameters != sample.filling:
+        if "/jobs/" not in page.url or job is None or job.parameters != {"app": sample.filling}:
             wrong[sample.name] = (
                 job.parameters if job and "/jobs/" in page.url else page.locator("#problems").text_content()
             )
@@ -216,11 +210,11 @@ def test_pages_fit_and_can_be_read(visit: Visit, ada: User, width: int, dark: bo
 def test_without_scripts_plain_fields_still_work(visit: Visit, ada: User) -> None:
     make_schema_app(json.loads(BY_NAME["lists"].text), slug="lists")
     page = visit(ada, "/apps/lists/launch/", scripts=False)
-    page.locator('button[value="schema:add:/words"]').click()
-    page.locator('[id="f/words/*0"]').fill("plain")
+    page.locator('button[value="schema:add:app/words"]').click()
+    page.locator('[id="fapp/words/*0"]').fill("plain")
     page.get_by_role("button", name="Launch", exact=True).click()
     page.wait_for_load_state()
-    assert Job.objects.get().parameters == {"words": ["plain"]}
+    assert Job.objects.get().parameters == {"app": {"words": ["plain"]}}
 
 
 def test_a_fault_of_a_group_leads_to_the_group_and_marks_no_field_in_it(visit: Visit, ada: User) -> None:
@@ -231,6 +225,6 @@ def test_a_fault_of_a_group_leads_to_the_group_and_marks_no_field_in_it(visit: V
     page.locator("#problems").get_by_role("link", name="Tags").click()
     expect(page.locator("fieldset.sf-set")).to_be_focused()
     item = page.get_by_label("Item 1", exact=True)
-    assert item.evaluate("it => getComputedStyle(it).borderColor") == page.locator("#vault").evaluate(
+    assert item.evaluate("it => getComputedStyle(it).borderColor") == page.locator("#name").evaluate(
         "it => getComputedStyle(it).borderColor"
     )

@@ -7,15 +7,15 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page
 
-LEAVES = "[data-node]:not([data-node='']):not(:has([data-node]))"
-
 
 class Typist:
-    """Fills a page's form with an instance. `picks` says which alternative is chosen where, by its label."""
+    """Fills a page's form with an instance. `picks` says which alternative is chosen where, by its label; `root` is the
+    address of the form among those of a page."""
 
-    def __init__(self, page: Page, picks: dict[str, str]) -> None:
+    def __init__(self, page: Page, picks: dict[str, str], root: str = "") -> None:
         self.page = page
-        self.picks = picks
+        self.picks = {root + address: label for address, label in picks.items()}
+        self.root = root
 
     def place(self, address: str) -> Locator:
         return self.page.locator(f'[data-node="{address}"]')
@@ -31,10 +31,10 @@ class Typist:
 
     def whole(self, instance: dict[str, Any]) -> None:
         self.open_folds()
-        if "" in self.picks:
-            self.page.locator("[data-part] select[data-pick]").first.select_option(label=self.picks[""])
+        if self.root in self.picks:
+            self.page.locator("[data-part] select[data-pick]").first.select_option(label=self.picks[self.root])
             self.settle()
-        self.members("", instance)
+        self.members(self.root, instance)
 
     def members(self, address: str, value: dict[str, Any]) -> None:
         for key, one in value.items():
@@ -53,7 +53,7 @@ class Typist:
         return found
 
     def own_key(self, address: str, key: str, value: Any) -> None:
-        place = self.page.locator("[data-schema-form]") if address == "" else self.place(address)
+        place = self.place(address)
         place.locator(f'button[value="schema:add:{address}"]').click()
         self.settle()
         row = place.locator(".sf-row").last

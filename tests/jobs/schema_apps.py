@@ -1,35 +1,24 @@
-"""Apps whose parameters an author's JSON Schema describes, made without a bundle: its reader is another part's matter."""
+"""ByteNite apps whose parameters an author's JSON Schema describes, and which do nothing else of note."""
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from apps_catalog.launch.spec import Command, LaunchSpec, Reading
-from apps_catalog.models import App, Version
-from tests.factories import make_app, make_version
+from apps_catalog.launch.bytenite import read_bytenite
+from apps_catalog.launch.spec import LaunchSpec
+from apps_catalog.models import Version
+from tests.jobs.bundles import make_bundle
+
+MANIFEST = json.dumps({"name": "x", "version": "1.0"})
 
 
-def read_schema_app(text: str, _schema: str = "") -> Reading:
-    """A definition that is {"name": .., "schema": ..} and nothing else."""
-    raw = json.loads(text)
-    command = Command(key="run", name="Run", description="", path=("/bin/true",), parameters={}, schema=raw["schema"])
-    spec = LaunchSpec(
-        kind="bytenite",
-        digest=hashlib.sha256(str(text).encode()).hexdigest(),
-        name=raw["name"],
-        description="",
-        author="Ada",
-        categories=(),
-        commands={"run": command},
-        machines=("*",),
-        vault_types=("NONE", "FILE"),
-    )
-    return Reading(spec, ())
+def spec_with(schema: Mapping[str, Any]) -> LaunchSpec:
+    spec = read_bytenite(MANIFEST, json.dumps(schema)).spec
+    assert spec is not None
+    return spec
 
 
-def make_schema_app(schema: dict[str, Any], slug: str = "pipeline") -> tuple[App, Version]:
-    app = make_app(slug=slug, name=slug.capitalize(), kind=App.Kind.BYTENITE)
-    version = make_version(app, label="1.0", definition={"name": slug, "schema": schema})
-    return app, version
+def make_schema_app(schema: Mapping[str, Any], slug: str = "pipeline") -> Version:
+    return make_bundle("app", name=slug, schema=schema)

@@ -122,10 +122,13 @@ def test_check_says_all_that_is_wrong_and_run_demands_that_nothing_is(as_owner: 
     body = {
         "app": "tiles",
         "params": {"app": {"width": 0}, "assembler": {"x": 1}},
-        "dataSource": {"kind": "moon"},
+        "dataSource": {"kind": "url"},
         "config": {"taskTimout": 3},
         "machines": {"run": "big"},
     }
+    unknown = {"dataSource": {"kind": "moon", "secret_access_key": "open"}}  # nobody knows what of it is a secret
+    assert faults(send(as_owner, "post", "drafts", {**body, **unknown})).keys() == {"/dataSource/kind"}
+    assert not Job.objects.exists()
     number = made(as_owner, **body)["number"]
     verdict = send(as_owner, "post", f"drafts/{number}/check").json()
     assert not verdict["valid"]
@@ -133,7 +136,7 @@ def test_check_says_all_that_is_wrong_and_run_demands_that_nothing_is(as_owner: 
     assert pointers >= {
         "/params/app/width",
         "/params/assembler",
-        "/dataSource/kind",
+        "/dataSource/urls",
         "/config/taskTimout",
         "/machines/run",
     }

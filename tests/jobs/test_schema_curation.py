@@ -13,22 +13,17 @@ from apps_catalog.launch.difference import Change, difference
 from apps_catalog.launch.overlay import apply, carry_over
 from apps_catalog.launch.spec import LaunchSpec, Submission
 from apps_catalog.models import Version
-from apps_catalog.services import reading
-from jobs import services
 from jobs.forms.conditions import absent, as_sent
 from jobs.forms.drafts import Draft, as_body, typed_parameters
 from jobs.models import Job
+from jobs.services import fan_out
+from jobs.services.fan_out import FanOut
 from portal.people.models import User
 from tests.factories import make_host, make_machine, make_person
-from tests.jobs.schema_apps import make_schema_app, read_schema_app
+from tests.jobs.schema_apps import make_schema_app, spec_with
 from tests.jobs.test_schema_launch import SCHEMA
 
 BASE = "/curate/apps/pipeline/1.0/"
-
-
-@pytest.fixture(autouse=True)
-def reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(reading.READERS, "bytenite", read_schema_app)
 
 
 @pytest.fixture
@@ -47,17 +42,15 @@ def client(curator: User) -> Client:
 
 
 def spec_of(schema: dict[str, Any] = SCHEMA) -> LaunchSpec:
-    spec = read_schema_app(json.dumps({"name": "x", "schema": schema})).spec
-    assert spec is not None
-    return spec
+    return spec_with(schema)
 
 
 def used(owner: User) -> str:
     """The version's label, after a job of it."""
     version = Version.objects.get(app__slug="pipeline")
-    sent = Submission("run", {"prompt": "hi", "tags": ["a"]}, machine="n1")
-    job = services.submit(owner=owner, version=version, submission=sent).job
-    assert job.parameters == {"prompt": "hi", "tags": ["a"]}
+    sent = {"app": {"prompt": "hi", "tags": ["a"]}}
+    job = fan_out.submit(owner=owner, asked=FanOut(app=version, parameters=sent)).job
+    assert job.parameters == sent
     return version.label
 
 

@@ -1,8 +1,7 @@
-"""Commands that an author's schema describes, by every door: validator, launch page, REST; the same words at the same places."""
+"""Apps that an author's schema describes, by every door: validator, launch page, REST; the same words at the same places."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -11,12 +10,12 @@ from django.test import Client
 from apps_catalog.launch.json_schema.asking import judge_here
 from apps_catalog.launch.spec import Launch, Submission
 from apps_catalog.launch.validate import validate
-from apps_catalog.services import reading
 from jobs.models import Job
+from jobs.states import JobState
 from portal.people.models import User
 from tests.apps_catalog.launch.json_schema.browsing import sent_by
 from tests.factories import make_host, make_machine, make_person
-from tests.jobs.schema_apps import make_schema_app, read_schema_app
+from tests.jobs.schema_apps import make_schema_app, spec_with
 from tests.jobs.schema_pages import posted
 
 pytestmark = pytest.mark.django_db
@@ -38,11 +37,6 @@ SCHEMA: dict[str, Any] = {
 URL = "/apps/pipeline/launch/"
 
 
-@pytest.fixture(autouse=True)
-def reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(reading.READERS, "bytenite", read_schema_app)
-
-
 @pytest.fixture
 def ada(db: None) -> User:
     make_machine("n1")
@@ -59,9 +53,7 @@ def client(ada: User) -> Client:
 
 
 def judged(parameters: Any) -> Any:
-    spec = read_schema_app('{"name": "x", "schema": ' + json.dumps(SCHEMA) + "}").spec
-    assert spec is not None
-    return validate(spec, Submission("run", parameters, machine="n1"), judge_here)
+    return validate(spec_with(SCHEMA), Submission("run", parameters, machine="n1"), judge_here)
 
 
 def test_the_validator_gives_the_instance_itself() -> None:
@@ -89,24 +81,27 @@ def test_faults_have_pointers_below_parameters(parameters: Any, places: list[str
 
 
 def test_a_schema_without_a_judge_is_a_mistake_of_the_caller() -> None:
-    spec = read_schema_app('{"name": "x", "schema": {}}').spec
-    assert spec is not None
     with pytest.raises(ValueError, match="judge"):
-        validate(spec, Submission("run", {}, machine="n1"))
+        validate(spec_with({}), Submission("run", {}, machine="n1"))
 
 
 def fill(client: Client, **changes: str) -> dict[str, Any]:
     """What the page posts once these fields (by address) were changed."""
     page = client.get(URL).content.decode()
     sent = dict(sent_by(page))
-    sent.update({f"s:v:/{key}": [value] for key, value in changes.items()})
-    return posted(list(sent.items()), machine="n1").dict() | {k: v for k, v in sent.items() if len(v) > 1}
+    sent.update({f"s:v:app/{key}": [value] for key, value in changes.items()})
+    return posted(list(sent.items())).dict() | {k: v for k, v in sent.items() if len(v) > 1}
+
+
+def launched() -> list[Job]:
+    """Jobs that are more than drafts: what is refused is kept as one."""
+    return list(Job.objects.exclude(state=JobState.DRAFT))
 
 
 def test_the_page_launches_what_the_form_holds(client: Client) -> None:
     answer = client.post(URL, {**fill(client, prompt="hello"), "go": "launch"})
     assert answer.status_code == 303, answer.content.decode()[:3000]
-    assert Job.objects.get().parameters == {"prompt": "hello", "steps": 3}
+    assert Job.objects.get().parameters == {"app": {"prompt": "hello", "steps": 3}}
 
 
 def test_the_page_marks_faults_at_their_fields(client: Client) -> None:
@@ -114,28 +109,28 @@ def test_the_page_marks_faults_at_their_fields(client: Client) -> None:
     page = answer.content.decode()
     assert answer.status_code == 422
     assert "2 things to fix before launching" in page
-    assert '<a href="#f/prompt" data-goto="f/prompt">' in page
+    assert '<a href="#fapp/prompt" data-goto="fapp/prompt">' in page
     assert "Must have at most 5 characters." in page
-    assert Job.objects.count() == 0
+    assert launched() == []
 
 
 def test_the_live_panel_names_the_fields(client: Client) -> None:
     page = client.post(URL + "preview/", fill(client)).content.decode()
-    assert '<li data-name="s:/prompt" data-label="Prompt">Must be filled in.</li>' in page
+    assert '<li data-name="s:app/prompt" data-label="Prompt">Must be filled in.</li>' in page
 
 
 def test_conditions_are_answered_at_once(client: Client) -> None:
     sent = fill(client, mode="1")
-    assert client.post(URL + "part/", sent).json() == {"active": {"/@0": True}}
-    assert client.post(URL + "part/", {**sent, "s:v:/mode": "0"}).json() == {"active": {"/@0": False}}
+    assert client.post(URL + "part/", sent).json() == {"active": {"app/@0": True}}
+    assert client.post(URL + "part/", {**sent, "s:v:app/mode": "0"}).json() == {"active": {"app/@0": False}}
 
 
 def test_one_place_is_drawn_anew(client: Client) -> None:
-    sent = {**fill(client), "go": "schema:add:/tags", "part": "/tags"}
+    sent = {**fill(client), "go": "schema:add:app/tags", "part": "app/tags"}
     page = client.post(URL + "part/", sent).content.decode()
-    assert 'data-node="/tags/*0"' in page
-    assert 'data-node="/prompt"' not in page
-    assert client.post(URL + "part/", {**sent, "part": "/nowhere"}).status_code == 404
+    assert 'data-node="app/tags/*0"' in page
+    assert 'data-node="app/prompt"' not in page
+    assert client.post(URL + "part/", {**sent, "part": "app/nowhere"}).status_code == 404
 
 
 def test_form_and_json_show_the_same(client: Client) -> None:
@@ -145,50 +140,57 @@ def test_form_and_json_show_the_same(client: Client) -> None:
     assert '"prompt": "hello"' in values["json"][0]
     answer = client.post(URL, {**{k: v[-1] for k, v in values.items()}, "go": "side:form"})
     back = dict(sent_by(answer.content.decode()))
-    assert back["s:v:/prompt"] == ["hello"]
-    assert back["s:v:/mode"] == ["1"]
+    assert back["s:v:app/prompt"] == ["hello"]
+    assert back["s:v:app/mode"] == ["1"]
 
 
 def test_links_fill_fields_in_and_say_what_they_could_not(client: Client) -> None:
     page = client.get(URL + '?p.prompt=7&p.steps=9&p.tags=["a"]&p.nothing=1').content.decode()
     sent = dict(sent_by(page))
-    assert (sent["s:v:/prompt"], sent["s:v:/steps"], sent["s:v:/tags/*0"]) == (["7"], ["9"], ["a"])
-    assert "does not have the parameter &#x27;nothing&#x27;" in page
+    assert (sent["s:v:app/prompt"], sent["s:v:app/steps"], sent["s:v:app/tags/*0"]) == (["7"], ["9"], ["a"])
+    assert "pipeline@1.0 does not have the parameter &#x27;nothing&#x27;" in page
+    page = client.get(URL + "?p.partitioner.rows=7&p.app.prompt=hi").content.decode()
+    assert dict(sent_by(page))["s:v:app/prompt"] == ["hi"]
+    assert "passthrough does not have the parameter &#x27;rows&#x27;" in page
 
 
 def test_an_earlier_job_is_edited_and_run_again(client: Client) -> None:
     client.post(URL, {**fill(client, prompt="hello"), "go": "launch"})
     job = Job.objects.get()
     sent = dict(sent_by(client.get(f"{URL}?from={job.number}").content.decode()))
-    assert sent["s:v:/prompt"] == ["hello"]
+    assert sent["s:v:app/prompt"] == ["hello"]
 
 
 def test_a_schema_that_judges_too_long_launches_nothing_and_the_page_lives(client: Client) -> None:
     answer = client.post(URL, {**fill(client, prompt="a", slow="a" * 40 + "b"), "go": "launch"})
     assert answer.status_code == 422
     assert "This schema took longer than 1 s" in answer.content.decode()
+    assert launched() == []
     assert client.post(URL, {**fill(client, prompt="a"), "go": "launch"}).status_code == 303
 
 
 def test_rest_validates_creates_and_serves_the_schema(client: Client, ada: User) -> None:
-    body = {"command": "run", "machine": "n1", "parameters": {"prompt": "too long", "tags": [1]}}
+    body = {"machines": {"run": "n1"}, "params": {"app": {"prompt": "too long", "tags": [1]}}}
     faults = client.post("/api/v1/apps/pipeline/validate", body, content_type="application/json").json()
     pointers = [fault["pointer"] for fault in faults["faults"]]
-    assert pointers == ["/parameters/prompt", "/parameters/tags/0"]
+    assert pointers == ["/params/app/prompt", "/params/app/tags/0"]
     made = client.post(
-        "/api/v1/jobs", {**body, "app": "pipeline", "parameters": {"prompt": "ok"}}, content_type="application/json"
+        "/api/v1/jobs",
+        {**body, "app": "pipeline", "params": {"app": {"prompt": "ok"}}},
+        content_type="application/json",
     )
     assert made.status_code == 201, made.content
-    assert Job.objects.get().parameters == {"prompt": "ok"}
+    assert Job.objects.get().parameters == {"app": {"prompt": "ok"}}
     refused = client.post("/api/v1/jobs", {**body, "app": "pipeline"}, content_type="application/json")
     assert refused.status_code == 422
     assert [error["pointer"] for error in refused.json()["errors"]] == pointers
+    assert len(launched()) == 1
     served = client.get("/api/v1/apps/pipeline/versions/1.0/schema").json()
     assert SCHEMA in (served, served.get("run"), served.get("commands", {}).get("run"))
 
 
 def test_without_a_script_the_buttons_load_the_page(client: Client) -> None:
-    page = client.post(URL, {**fill(client, prompt="hello"), "go": "schema:add:/tags"}).content.decode()
+    page = client.post(URL, {**fill(client, prompt="hello"), "go": "schema:add:app/tags"}).content.decode()
     sent = dict(sent_by(page))
-    assert sent["s:v:/prompt"] == ["hello"]
-    assert "s:v:/tags/*0" in sent
+    assert sent["s:v:app/prompt"] == ["hello"]
+    assert "s:v:app/tags/*0" in sent

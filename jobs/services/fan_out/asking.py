@@ -18,7 +18,8 @@ class FanOut:
     """A job in stages as somebody asks for it. `partitioner` and `assembler` None: passthrough.
 
     `parameters` has one object each for partitioner, app and assembler, `machines` the name of a machine type by stage
-    ("" or absent: the cheapest that fits). Everything but the rows may be anything that JSON can say.
+    ("" or absent: the cheapest that fits). Everything but the rows may be anything that JSON can say. `alternatives` has by
+    section which alternative of its schema a form shows where: what is wrong is said of that one.
     """
 
     app: Version
@@ -32,6 +33,7 @@ class FanOut:
     name: str = ""
     description: str = ""
     machines: Json = field(default_factory=dict)
+    alternatives: Mapping[str, Mapping[tuple[str, str], int]] = field(default_factory=dict)
 
     def version(self, stage: Stage) -> Version | None:
         return {Stage.PARTITION: self.partitioner, Stage.RUN: self.app, Stage.ASSEMBLE: self.assembler}[stage]

@@ -90,8 +90,9 @@ def _stage(
     if faults:
         return None, faults
     spec = spec_of(version)
-    faults += stage_secrets.faults_of(spec, owner, f"/{SECTIONS[stage]}")
-    values = values_of(spec, asked.section(stage), f"/params/{SECTIONS[stage]}")
+    section = SECTIONS[stage]
+    faults += stage_secrets.faults_of(spec, owner, f"/{section}")
+    values = values_of(spec, asked.section(stage), f"/params/{section}", asked.alternatives.get(section, {}))
     if isinstance(values, list):
         faults, values = [*faults, *values], {}
     machine, wrong = _machine(spec.requirements or Requirements(), spec.name, stage, name, machines)

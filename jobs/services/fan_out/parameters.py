@@ -14,9 +14,11 @@ PLACE = "/parameters"
 ANY_MACHINE = "any"
 
 
-def values_of(spec: LaunchSpec, given: Json, pointer: str) -> Mapping[str, Json] | list[Fault]:
+def values_of(
+    spec: LaunchSpec, given: Json, pointer: str, alternatives: Mapping[tuple[str, str], int]
+) -> Mapping[str, Json] | list[Fault]:
     """The parameters as the program is to find them, or faults below `pointer`. Without a schema any object will do."""
-    found = validate(spec, Submission(COMMAND, given, ANY_MACHINE), judge)
+    found = validate(spec, Submission(COMMAND, given, ANY_MACHINE, alternatives=alternatives), judge)
     if isinstance(found, list):
         return [Fault(pointer + fault.pointer.removeprefix(PLACE), fault.code, fault.message) for fault in found]
     return found.values
