@@ -61,7 +61,7 @@ def visit(portal_url: str, chromium: Browser) -> Iterator[Visit]:
         name = settings.SESSION_COOKIE_NAME
         context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": portal_url}])
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(20_000)
         listen(page, faults)
         page.goto(portal_url + path, wait_until="networkidle")
         return page
