@@ -103,7 +103,12 @@ def test_a_dry_run_judges_by_the_schema(client: Client) -> None:
     assert "Must be filled in." in page  # the prompt has no default
     body = {"app": "pipeline", "command": "run", "machine": "n1"}
     sent = json.dumps({**body, "parameters": {"prompt": "hello"}})
-    assert "/bin/true" in client.post(BASE + "dry-run/", {"json": sent}).content.decode()
+    panel = client.post(BASE + "dry-run/", {"json": sent}).content.decode()
+    assert "is a ByteNite app, which runs in stages" in panel  # and its page offers no dry run: the launch page plans it
+    assert "Must be" not in panel
+    rehearsed = {"app": "pipeline", "dry_run": True, "params": {"app": {"prompt": "hello"}}}
+    planned = client.post("/api/v1/jobs", rehearsed, content_type="application/json").json()
+    assert planned["stages"][1]["plan"]["env"]["APP_PARAMS"] == '{"prompt":"hello"}'
     sent = json.dumps({**body, "parameters": {"prompt": "hello", "steps": 0}})
     assert "Must be at least 1." in client.post(BASE + "dry-run/", {"json": sent}).content.decode()
     assert Job.objects.count() == 0
