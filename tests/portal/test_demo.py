@@ -71,7 +71,7 @@ def test_once_runs_every_example_and_exits_with_zero(environment: dict[str, str]
         text=True,
         capture_output=True,
         stdin=subprocess.DEVNULL,
-        timeout=240,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -126,7 +126,7 @@ def test_a_killed_demo_leaves_nothing_running_and_a_taken_port_is_said(
         taken.listen()
         done = subprocess.run(
             [sys.executable, "-m", "portal.local.demo", "--once"],
-            cwd=ROOT, env=environment, text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=240, check=False,
+            cwd=ROOT, env=environment, text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=600, check=False,
         )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"Port {port} is in use" in done.stdout
