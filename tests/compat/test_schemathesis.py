@@ -62,6 +62,8 @@ def known(world: World, path: str) -> dict[str, Any]:
         "number": world.staged.number if "/drafts/" in path else world.shared.number,
         "name": world.team_vault.name,
         "path": "x.csv" if "/vaults/" in path else "pi.txt",
+        "stage": "run",
+        "index": 0,
         "id": next((pk for part, pk in ids.items() if part in path), str(world.upload.pk)),
     }
     return {key: value for key, value in values.items() if f"{{{key}}}" in path}
