@@ -107,7 +107,9 @@ def test_three_forms_are_filled_in_and_launched(owner: User, visit: Visit) -> No
     page.wait_for_selector("[data-node='app/points'] .sf-row input[type=text]")
     page.fill("[data-node='app/points'] .sf-row input[type=text]", "1.5")
     page.fill("#box-assembler", '{"order": 1')
-    page.wait_for_function("() => document.getElementById('launch-count').textContent === '2 things to fix before launching'")
+    page.wait_for_function(
+        "() => document.getElementById('launch-count').textContent === '2 things to fix before launching'"
+    )
     page.click("#launch")
     page.wait_for_selector("#problems")
     assert "kept as draft" in page.inner_text("[data-remark]")

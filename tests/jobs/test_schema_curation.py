@@ -104,7 +104,9 @@ def test_a_dry_run_judges_by_the_schema(client: Client) -> None:
     body = {"app": "pipeline", "command": "run", "machine": "n1"}
     sent = json.dumps({**body, "parameters": {"prompt": "hello"}})
     panel = client.post(BASE + "dry-run/", {"json": sent}).content.decode()
-    assert "is a ByteNite app, which runs in stages" in panel  # and its page offers no dry run: the launch page plans it
+    assert (
+        "is a ByteNite app, which runs in stages" in panel
+    )  # and its page offers no dry run: the launch page plans it
     assert "Must be" not in panel
     rehearsed = {"app": "pipeline", "dry_run": True, "params": {"app": {"prompt": "hello"}}}
     planned = client.post("/api/v1/jobs", rehearsed, content_type="application/json").json()
