@@ -50,6 +50,10 @@ class Typist:
           .find(one => one.startsWith(address + '/') && /^(\\/@[\\d.]+)*$/.test(one.slice(address.length, -key.length - 1))
             && one.endsWith('/' + key) && !document.querySelector(`[data-node="${CSS.escape(one)}"]`).closest('[hidden]'))"""
         found: str | None = self.page.evaluate(script, [address, key])
+        if found is None and not self.page.locator(f'button[value="schema:add:{address}"]').count():
+            # No key of one's own could it be: it stands under a condition, and the server's answer is on its way.
+            self.page.wait_for_function(script, arg=[address, key])
+            found = self.page.evaluate(script, [address, key])
         return found
 
     def own_key(self, address: str, key: str, value: Any) -> None:
