@@ -7,6 +7,7 @@ the result. Every page on the way is examined by axe-core, and none may break th
 from __future__ import annotations
 
 import json
+import secrets
 from pathlib import Path
 from typing import Protocol
 
@@ -19,9 +20,10 @@ from tests.story.conftest import PASSWORD, Stage
 
 pytestmark = [pytest.mark.browser, pytest.mark.docker]
 
+RUN_MS = 60_000  # patience with the job, which is to run on while a loaded machine opens its log
 PROGRAM = """
 import os, sys, time
-for number in range(6):
+for number in range(20):
     print("step", number, flush=True)
     time.sleep(0.5)
 words = sys.argv[1:]
@@ -196,12 +198,12 @@ def launch(hand: Hand, stage: Stage, page: Page, note: Path) -> None:
 def watch_and_download(hand: Hand, stage: Stage, page: Page, job: Job) -> None:
     hand.press(page, page.get_by_role("link", name="Log", exact=True))
     lines = page.locator("[data-log-lines]")
-    expect(lines).to_contain_text("step 1")
+    expect(lines).to_contain_text("step 1", timeout=RUN_MS)
     job.refresh_from_db()
     assert not job.terminal, "The log came only after the end."
-    expect(lines).to_contain_text("data x,y")
+    expect(lines).to_contain_text("data x,y", timeout=RUN_MS)
     expect(lines).to_contain_text("upload a note")
-    expect(page.get_by_text("Succeeded").first).to_be_visible()
+    expect(page.get_by_text("Succeeded").first).to_be_visible(timeout=RUN_MS)
     stage.examine(page)
     for tab in ("Metrics", "Inputs", "Results"):
         hand.press(page, page.locator(".nav-tabs, [role=navigation], nav").get_by_role("link", name=tab).first)
@@ -215,7 +217,7 @@ def watch_and_download(hand: Hand, stage: Stage, page: Page, job: Job) -> None:
 
 @pytest.mark.parametrize("hand", [Mouse(), Keyboard()], ids=["mouse", "keyboard"])
 def test_the_main_job(stage: Stage, hand: Hand, tmp_path: Path) -> None:
-    name = f"Story by {type(hand).__name__.lower()}"
+    name = f"Story by {type(hand).__name__.lower()} {secrets.token_hex(2)}"  # a second try finds nothing of the first
     note = tmp_path / "note.txt"
     note.write_text("a note\n")
     page = stage.page()
