@@ -166,11 +166,12 @@ def test_the_queries_that_everything_goes_through_show_each_person_their_own(wor
         )
         for name, person in world.people.items()
     }
-    own, shared = {world.job.pk, world.running.pk}, world.shared.pk
-    assert seen["owner"] == ({*own, shared}, {"matrix", "matrix-crew"}, {"matrix"})
-    assert seen["teammate"] == ({shared}, {"matrix-crew"}, {"matrix"})
+    own, shared = {world.job.pk, world.running.pk, world.staged.pk}, world.shared.pk
+    apps = {"matrix", "matrix-bundle"}
+    assert seen["owner"] == ({*own, shared}, {"matrix", "matrix-crew"}, apps)
+    assert seen["teammate"] == ({shared}, {"matrix-crew"}, apps)
     assert seen["stranger"] == (set(), set(), set())
-    assert seen["curator"] == (set(), set(), {"matrix"})
+    assert seen["curator"] == (set(), set(), apps)
     assert seen["operator"] == ({*own, shared}, set(), set())
 
 

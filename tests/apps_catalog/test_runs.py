@@ -85,7 +85,7 @@ def test_the_command_writes_a_run_too(tmp_path: Path, client: Client) -> None:
 
 @needs_corpus
 def test_the_collection_repeated_to_700_files_is_imported_in_time(tmp_path: Path, client: Client) -> None:
-    """A tenth of the limit would do; the rest is for machines that are busy."""
+    """A twentieth of the limit would do; the rest is for machines that are busy."""
     for number in range(700):
         text = FILES[number % len(FILES)].read_bytes()
         (tmp_path / f"{number:03}.json").write_bytes(text.rstrip() + b"\n" * (number // len(FILES) + 1))
@@ -95,7 +95,7 @@ def test_the_collection_repeated_to_700_files_is_imported_in_time(tmp_path: Path
     except SystemExit:
         pass  # some of the collection are not valid
     taken_s = time.monotonic() - began
-    assert taken_s < 60
+    assert taken_s < 180
     run = ImportRun.objects.get()
     assert len(run.entries) == 700
     began = time.monotonic()
