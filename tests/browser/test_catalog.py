@@ -125,3 +125,11 @@ def test_nothing_hostile_runs_and_no_page_has_serious_faults(visit: Visit, curat
         expect(page.locator("#check")).to_contain_text("Can be imported")
         assert serious_faults(page) == []
         assert overflow_px(page) <= 0
+
+
+@pytest.mark.parametrize("width", [768, 820, 1024])
+def test_the_menu_of_all_rooms_fits_beside_a_long_name(visit: Visit, width: int) -> None:
+    person = make_person("a.very.long.name.of.somebody", is_curator=True, is_operator=True)
+    page = visit(person, "/", width=width)
+    expect(page.get_by_role("navigation", name="Main").get_by_role("link")).to_have_count(6)
+    assert overflow_px(page) <= 0
