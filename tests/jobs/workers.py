@@ -60,7 +60,9 @@ def seen(duration_s: float = 0.0) -> tuple[list[ContainerSpec], dict[str, str], 
 
     def does(spec: ContainerSpec) -> FakeProgram:
         specs.append(spec)
-        files.update({m.target: Path(m.source).read_text() for m in spec.mounts if Path(m.source).is_file()})
+        files.update(
+            {m.target: Path(m.source).read_text(errors="replace") for m in spec.mounts if Path(m.source).is_file()}
+        )
         return FakeProgram(duration_s=duration_s, lines=(b"out\n",))
 
     passwd = b"root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534::/:/bin/false\n"
