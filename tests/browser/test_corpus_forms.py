@@ -66,7 +66,7 @@ def publish(number: int, text: str, spec: LaunchSpec) -> str:
 
 def machine_for(spec: LaunchSpec, command: Command) -> str:
     name = example_machine(spec, command)
-    make_machine(name, nodes_max=2)
+    make_machine(name, nodes_max=2, public_ports=True)
     return name
 
 
