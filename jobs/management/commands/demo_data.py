@@ -78,7 +78,7 @@ class Command(BaseCommand):
             _bundle(path.parent, user, options["image_id"]) for path in sorted(EXAMPLES.glob("bundles/*/manifest.json"))
         ]
         _pin_engines(user, options["image_id"])
-        self.stdout.write(json.dumps({"token": _token(user), "vault": vault.name, "apps": apps}))
+        self.stdout.write(json.dumps({"token": _token(user), "vault": vault.name, "apps": sorted(apps)}))
 
 
 def _person(username: str, password: str) -> User:
