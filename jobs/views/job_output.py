@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -13,6 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_safe
 
 from jobs import logs, stage_logs
+from jobs.care import rest
 from jobs.models import Attempt, Job, Result
 from jobs.previews import IMAGE_BYTES, image_type, preview
 from jobs.results import name_field, open_result, renamed, results_of
@@ -45,7 +45,7 @@ def _closing(pieces: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from pieces
     finally:
-        connection.close()
+        rest()
 
 
 def log_answer(request: HttpRequest, attempt: Attempt | None, name: str) -> HttpResponseBase:
@@ -69,7 +69,7 @@ def _log_pieces(attempt: Attempt, end: int) -> Iterator[bytes]:
         try:
             piece = logs.read(Attempt.objects.get(pk=attempt.pk), offset, min(LOG_PIECE_BYTES, end - offset))
         finally:
-            connection.close()  # not kept while a slow reader takes its time
+            rest()  # not kept while a slow reader takes its time
         if not piece.data:
             return
         offset = piece.next_offset
