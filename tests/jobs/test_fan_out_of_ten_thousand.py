@@ -19,7 +19,7 @@ from tests.jobs.bundles import asked, figures, submit
 from tests.jobs.fan_outs import Stages, chunks, place
 from tests.jobs.workers import Start, ended
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 MANY = 10_000
 ACCEPTED_S = 30.0  # no measurement, bench/fanout has that: one statement a task would take minutes
 

@@ -14,7 +14,7 @@ from portal.checks import apps_domain
 from tests.factories import make_person
 from tests.jobs.proxied import Served, committed, heard, relayed, served, values, web_server
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ from portal.people.sessions import end_sessions
 from tests.factories import PASSWORD, make_job, make_person, make_team
 from tests.jobs.proxied import Served, committed, open_job, relayed, served, web_server
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from jobs.proxy import exchange
 from tests.factories import make_person
 from tests.jobs.proxied import Served, committed, heard, relayed, served, until, values, web_server
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 MIB = 2**20
 
 

@@ -7,8 +7,12 @@ import hashlib
 import re
 from typing import Any
 
+import pytest
+
 from jobs import origins
 from jobs.proxy import notices
+
+pytestmark = pytest.mark.slow
 
 
 def test_words_of_others_are_text_on_a_page(settings: Any) -> None:

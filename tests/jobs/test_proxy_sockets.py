@@ -21,7 +21,7 @@ from portal.people.sessions import end_sessions
 from tests.factories import make_person
 from tests.jobs.proxied import Served, committed, relayed, served, until, web_server
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 MIB = 2**20
 
 

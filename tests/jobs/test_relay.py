@@ -19,7 +19,7 @@ from tests.factories import make_person
 from tests.jobs.proxied import Served, committed, place_of, relayed, until
 from tests.jobs.relayed_programs import Sink, dialled, refused
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 MIB = 2**20
 
 

@@ -21,6 +21,7 @@ from tests.factories import make_job, make_person
 from tests.jobs.proxied import SERVED
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.docker,
     pytest.mark.django_db,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root enters the network of a container"),

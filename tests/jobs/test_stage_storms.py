@@ -26,7 +26,7 @@ from portal.people.models import User
 from tests.factories import make_host, make_machine
 from tests.jobs.bundles import asked, submit
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 HANDS = 4
 CHUNKS = 24
 PATIENCE_S = 60

@@ -26,7 +26,7 @@ from tests.jobs.fan_outs import Stages, chunks, place
 from tests.jobs.outputs import whole_log
 from tests.jobs.workers import Start, ended
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 def content(job: Job, **which: Any) -> bytes:

@@ -21,7 +21,7 @@ from tests.jobs.bundles import make_bundle, submit
 from tests.jobs.fan_outs import Stages, chunks, place, result, stage_of
 from tests.jobs.workers import Start, ended
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 IMAGE = "slipway-python:bookworm"
 
 

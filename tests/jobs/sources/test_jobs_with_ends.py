@@ -28,7 +28,7 @@ from tests.jobs.object_store import KEY, SECRET, ObjectStore
 from tests.jobs.sources.web import Web
 from tests.jobs.workers import Start, ended, running
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 def passthrough(owner: User, source: Any, destination: Any = None, **over: Any) -> Job:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.terminals.scrollback import Scrollback
+
+pytestmark = pytest.mark.slow
 
 
 @given(st.lists(st.binary(max_size=300), max_size=30))

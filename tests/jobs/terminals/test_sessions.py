@@ -12,6 +12,8 @@ from jobs.terminals import wire
 from jobs.terminals.sessions import VIEWERS_MAX, Session, Unavailable
 from tests.jobs.terminals.looking import Looker
 
+pytestmark = pytest.mark.slow
+
 
 class Program:
     """A terminal that is written to by the test. `deaf`: it reads nothing that is typed."""
