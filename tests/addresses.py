@@ -184,6 +184,10 @@ def _bytenite_job(world: World) -> dict[str, Any]:
     return {"job": world.staged.number}
 
 
+def _bundle_app(world: World) -> dict[str, Any]:
+    return {"slug": world.bundle.app.slug}
+
+
 def _bundle_tag(world: World) -> dict[str, Any]:
     return {"tag": "matrix-bundle"}
 
@@ -430,7 +434,7 @@ EXPECTED: dict[str, list[Rule]] = {
     # Launching and files
     "jobs:launch": both(CREW, _app),
     "jobs:launch-preview": post(CREW, _app),
-    "jobs:launch-part": post(CREW, _app),
+    "jobs:launch-part": post(CREW, _bundle_app),
     "jobs:form-preview": post(CURATORS, closed=403),
     "jobs:dry-run": both(CURATORS, _draft, closed=403),
     "jobs:machine-globs": get(CURATORS, _draft, closed=403),
