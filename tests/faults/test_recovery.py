@@ -13,7 +13,7 @@ from jobs.states import AttemptState, JobState
 from tests.faults.site import Process, Site, eventually
 
 pytestmark = [pytest.mark.faults, pytest.mark.docker]
-LINES = 12_000
+LINES = 20_000
 # About a thousand lines a second, on both streams in turn, so that a kill always falls between two of them.
 COUNTING = f"""exec python3 -u -c '
 import sys, time
