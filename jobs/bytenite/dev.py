@@ -21,7 +21,7 @@ from apps_catalog.services.tags import resolve_tag
 from jobs.bytenite import data_sources
 from jobs.bytenite.answers import Act, Endpoint, ok
 from jobs.bytenite.calls import Call, Caller, malformed, snake
-from jobs.bytenite.jobs import _config, _sections
+from jobs.bytenite.jobs import config_of, sections_of
 from jobs.bytenite.words import page, template_object, when
 from jobs.models import JobTemplate
 from jobs.services import templates
@@ -209,9 +209,9 @@ def save_template(call: Call, who: Caller) -> dict[str, Any]:
         if given.get(name) is not None:
             parts[name] = call.text(name)
     if given.get("params") is not None:
-        parts["parameters"] = _sections(given["params"])
+        parts["parameters"] = sections_of(given["params"])
     if given.get("config") is not None:
-        parts["config"] = _config({snake(str(k)): v for k, v in dict(given["config"]).items()})
+        parts["config"] = config_of({snake(str(k)): v for k, v in dict(given["config"]).items()})
     for name, field in (("data_source", "source"), ("data_destination", "destination")):
         if given.get(name) is not None:
             parts[field] = data_sources.ours(given[name], name, destination=field == "destination")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from apps_catalog.launch.spec import Fault, Json
-from jobs import services, sources, upload_addresses, uploads
+from jobs import services, upload_addresses, uploads
 from jobs.bytenite import data_sources
 from jobs.bytenite.answers import Act, Endpoint, ok
 from jobs.bytenite.calls import Call, Caller, malformed, plain, snake
@@ -15,7 +15,7 @@ from jobs.bytenite.finding import find_job, stages_of
 from jobs.bytenite.words import job_object, template_info
 from jobs.fan_config import KEYS as CONFIG_KEYS
 from jobs.models import Job, Upload
-from jobs.services import fan_out
+from jobs.services import ends, fan_out
 from jobs.services.fan_out import FanOut, over_template, tags
 from jobs.services.fan_out.asking import SECTIONS
 from jobs.services.fan_out.drafts import things_to_fix
@@ -80,9 +80,9 @@ def _parts(call: Call, owner: User) -> dict[str, Any]:
     """The parts of a FanOut that a body names."""
     parts: dict[str, Any] = {name: call.text(name) for name in ("name", "description") if name in call.fields}
     if "params" in call.fields:
-        parts["parameters"] = _sections(call.fields["params"])
+        parts["parameters"] = sections_of(call.fields["params"])
     if "config" in call.fields:
-        parts["config"] = _config(plain(call.fields["config"], "config"))
+        parts["config"] = config_of(plain(call.fields["config"], "config"))
     return parts | _ends(call, owner)
 
 
@@ -101,14 +101,14 @@ def _ends(call: Call, owner: User) -> dict[str, Json]:
     return parts
 
 
-def _sections(given: Any) -> dict[str, Json]:
+def sections_of(given: Any) -> dict[str, Json]:
     """`params`; a section that is null is empty. `preset` belongs to an encoder that is no more, and is ignored."""
     fields = plain(given, "params")
     fields.pop("preset", None)
     return {name: {} if values is None else values for name, values in fields.items()}
 
 
-def _config(given: Mapping[str, Any]) -> dict[str, Json]:
+def config_of(given: Mapping[str, Any]) -> dict[str, Json]:
     """Settings by our names. Numbers come as numbers or as their digits: JSON of a protocol buffer writes 64 bits so."""
     made: dict[str, Json] = {}
     for key, value in given.items():
@@ -134,7 +134,7 @@ def set_ends(call: Call, who: Caller) -> dict[str, Any]:
 def set_params(call: Call, who: Caller) -> dict[str, Any]:
     """`{"params": {...}}`, or the sections bare. What was sent is judged now; sections left out stay as they are."""
     job = _named(call, who)
-    given = _sections(call.fields.get("params", dict(call.fields)))
+    given = sections_of(call.fields.get("params", dict(call.fields)))
     unknown = sorted(set(given) - set(SECTIONS.values()))
     if unknown:
         raise malformed(f"'params.{unknown[0][:60]}' is none of partitioner, app and assembler.")
@@ -157,7 +157,7 @@ def set_config(call: Call, who: Caller) -> dict[str, Any]:
 
 def _bare_config(call: Call) -> dict[str, Json]:
     """`{"config": {...}}` or the keys bare."""
-    return _config(plain(call.fields["config"], "config") if "config" in call.fields else call.fields)
+    return config_of(plain(call.fields["config"], "config") if "config" in call.fields else call.fields)
 
 
 def upload_completed(call: Call, who: Caller) -> dict[str, Any]:
@@ -217,14 +217,12 @@ def _upload_address(job: Job) -> str:
 
 
 def test_source(call: Call, who: Caller) -> dict[str, Any]:
-    """Whether a source can be read, or a destination written to."""
+    """Whether a source can be read."""
     given = call.fields.get("data_source") or call.fields
-    found = sources.source_of(data_sources.ours(given, "dataSource"), who.user)
-    if isinstance(found, list):
-        raise Invalid(things_to_fix(found), faults=found)
-    seen = found.look()
-    files = "1 file" if seen.files == 1 else f"{seen.files:,}{' and more' if seen.more else ''} files"
-    return {**ok(call.request, f"The source can be read: {files}."), "size": seen.size, "names": list(seen.names)}
+    seen = ends.test_source(data_sources.ours(given, "dataSource"), who.user)
+    if not seen.ok:
+        raise Conflict(seen.message, code=seen.code)
+    return {**ok(call.request, seen.message), "size": seen.size, "names": list(seen.names)}
 
 
 def _two(path: str, early: str, name: str, methods: tuple[str, ...], answer: Any) -> tuple[Endpoint, Endpoint]:
