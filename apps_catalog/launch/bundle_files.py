@@ -37,17 +37,17 @@ class Packed:
 
 
 class BundleFiles:
-    """Files by path, in no order. Use it in a `with`, which gives the room back."""
+    """Files by path, in no order: `size_bytes` together, of `looked_at` names. Use it in a `with`, which gives the room back."""
 
     def __init__(self, bytes_max: int, files_max: int = FILES_MAX) -> None:
         self.bytes_max, self.files_max = bytes_max, files_max
         self.places: dict[str, Place] = {}
         self.skipped: list[str] = []
         self._spool = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115 - closed by __exit__
-        self._size = 0
+        self.size_bytes = 0
         self._seen: dict[str, str] = {}
         self._folders: set[str] = set()
-        self._count = 0
+        self.looked_at = 0
 
     def __enter__(self) -> Self:
         return self
@@ -70,18 +70,18 @@ class BundleFiles:
             self.skipped.append(path)
             return
         self._demand_room_for(path)
-        offset = self._size
+        offset = self.size_bytes
         self._spool.seek(offset)
         for piece in pieces:
-            self._size += len(piece)
-            if self._size > self.bytes_max:
+            self.size_bytes += len(piece)
+            if self.size_bytes > self.bytes_max:
                 raise too_large(self.bytes_max)
             self._spool.write(piece)
-        self.places[path] = Place(offset, self._size - offset, executable)
+        self.places[path] = Place(offset, self.size_bytes - offset, executable)
 
     def _counted(self) -> None:
-        self._count += 1
-        if self._count > 4 * self.files_max or len(self.places) >= self.files_max:
+        self.looked_at += 1
+        if self.looked_at > 4 * self.files_max or len(self.places) >= self.files_max:
             raise BundleFault(
                 "too-many-files",
                 f"The bundle has more than {self.files_max:,} files. Put libraries into the container image, and data "
@@ -112,10 +112,10 @@ class BundleFiles:
     def replace(self, path: str, data: bytes) -> None:
         """Put other bytes in the place of a file."""
         place = self.places[path]
-        self._spool.seek(self._size)
+        self._spool.seek(self.size_bytes)
         self._spool.write(data)
-        self.places[path] = Place(self._size, len(data), place.executable)
-        self._size += len(data)
+        self.places[path] = Place(self.size_bytes, len(data), place.executable)
+        self.size_bytes += len(data)
 
     def move_up(self, folder: str) -> None:
         """Leave away the folder that all files lie in."""

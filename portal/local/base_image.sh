@@ -78,7 +78,7 @@ build() {
     # Times come from here, so that two builds from the same packages hold the same bytes.
     SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1704067200}
     export SOURCE_DATE_EPOCH
-    files_hook=:
+    files_hook=true # `:` is no program, and mmdebstrap runs a single word without a shell
     if [ -n "${BASE_IMAGE_FILES:-}" ]; then
         files_hook="cd '$folder' && APT_CONFIG=\"\$MMDEBSTRAP_APT_CONFIG\" apt-get download $BASE_IMAGE_FILES && for file in *.deb; do dpkg-deb -x \"\$file\" \"\$1\"; done"
     fi

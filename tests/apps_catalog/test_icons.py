@@ -6,13 +6,13 @@ import base64
 import io
 import random
 import struct
-import time
 import zlib
 
 import pytest
 from PIL import Image
 
 from apps_catalog import icons
+from tests.watchdog import ends
 
 
 def encoded(image: Image.Image, kind: str) -> str:
@@ -80,9 +80,8 @@ def test_svg_that_multiplies_itself_is_cut_off() -> None:
     layers = '<defs><g id="u0"><rect width="1" height="1"/></g>'
     for level in range(1, 30):
         layers += f'<g id="u{level}">' + f'<use href="#u{level - 1}"/>' * 10 + "</g>"
-    began = time.monotonic()
-    icons.draw(svg_text(layers + '</defs><use href="#u29"/>'), "image/svg+xml")
-    assert time.monotonic() - began < 10
+    with ends():
+        icons.draw(svg_text(layers + '</defs><use href="#u29"/>'), "image/svg+xml")
 
 
 def png_of_size(width: int, height: int) -> str:

@@ -14,6 +14,7 @@ from jobs import safe_paths
 from jobs.safe_paths import PathRefused
 from portal.errors import NotFound
 from tests.jobs.trees import SECRET, outside, plant_traps, swapping
+from tests.watchdog import ends
 
 GOOD = {
     "": (),
@@ -93,15 +94,13 @@ def test_links_pipes_and_devices_are_not_opened(tmp_path: Path) -> None:
     secret = outside(tmp_path) / "secret.txt"
     root = tmp_path / "root"
     root.mkdir()
-    began = time.monotonic()
     for name in plant_traps(root, secret):
-        with safe_paths.opened(root) as fd, pytest.raises(PathRefused):
+        with ends(), safe_paths.opened(root) as fd, pytest.raises(PathRefused):
             safe_paths.open_file(name, within=fd)
     with pytest.raises(PathRefused), safe_paths.opened(root, ["folder-link"]):
         pass
     with pytest.raises(NotFound), safe_paths.opened(root, ["none"]):
         pass
-    assert time.monotonic() - began < 2
 
 
 def test_a_root_that_is_a_link_is_not_opened(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from portal.people.models import User
 from tests.factories import make_person
 from tests.jobs.trees import SECRET, outside, plant_traps, swapping
 from tests.jobs.vault_files import names, put
+from tests.watchdog import ends
 
 pytestmark = pytest.mark.django_db
 
@@ -231,15 +232,13 @@ def test_every_door_refuses_a_path_that_leads_out(vault: Vault, path: str) -> No
             act()
 
 
-def test_a_listing_of_ten_thousand_files_is_quick(vault: Vault) -> None:
+def test_a_listing_of_ten_thousand_files_ends(vault: Vault) -> None:
     root = vaults.root_of(vault)
     for number in range(10_000):
         (root / f"file-{number:05}").touch()
-    began = time.perf_counter()
-    page = vaults.list_folder(vault, offset=9_900, limit=100)
-    took = time.perf_counter() - began
+    with ends():
+        page = vaults.list_folder(vault, offset=9_900, limit=100)
     assert (page.total, page.entries[-1].name) == (10_000, "file-09999")
-    assert took < 2  # some 60 ms; only a blunder is caught here
 
 
 # Changing

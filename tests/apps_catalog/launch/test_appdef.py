@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from apps_catalog.launch.appdef import read_appdef
 from apps_catalog.launch.spec import AccountVariable, Finding, Identity
 from tests.apps_catalog.launch.generate import definition, read
+from tests.watchdog import ends
 
 
 def findings(raw: Any) -> list[Finding]:
@@ -82,10 +82,9 @@ HOSTILE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_text_is_judged_quickly(name: str) -> None:
-    start = time.perf_counter()
-    reading = read_appdef(HOSTILE[name])
-    assert time.perf_counter() - start < 5
+def test_hostile_text_is_judged(name: str) -> None:
+    with ends():
+        reading = read_appdef(HOSTILE[name])
     assert reading.spec is None
     assert len(reading.findings) < 1000
     assert reading.findings[0].level == "error"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +17,7 @@ from apps_catalog.launch.spec import Finding, Launch, Submission
 from apps_catalog.launch.validate import validate
 from tests.apps_catalog.launch.generate import definition, launch, read, site
 from tests.apps_catalog.launch.judged import judged
+from tests.watchdog import ends
 
 GENERIC = {"name": "", "description": "", "required": True, "positional": True}
 
@@ -206,9 +206,8 @@ def test_a_name_in_both_ways_is_never_present() -> None:
     ],
 )
 def test_a_megabyte_of_conditions_has_its_own_short_message(written: Any, code: str) -> None:
-    start = time.process_time()
-    found = read_appdef(json.dumps(definition({"s": own("STR", value="", **{"if": written})}))).findings
-    assert time.process_time() - start < 2
+    with ends():
+        found = read_appdef(json.dumps(definition({"s": own("STR", value="", **{"if": written})}))).findings
     assert code in {finding.code for finding in found}
     assert all(len(finding.message) < 1300 for finding in found)
     if code == "condition-too-long":
@@ -217,22 +216,17 @@ def test_a_megabyte_of_conditions_has_its_own_short_message(written: Any, code: 
         assert "names 110000 BOOLs; at most 200 are read" in finding.message
 
 
-def test_many_unfit_conditions_are_read_quickly() -> None:
+def test_many_unfit_conditions_are_read() -> None:
     flags = {f"flag{n}": own("BOOL", value=True) for n in range(2000)}
     texts = {f"s{n}": own("STR", value="", **{"if": [f"flog{n}", f"flag{n % 2000}"]}) for n in range(2900)}
-    start = time.process_time()
-    assert read_appdef(json.dumps(definition({**flags, **texts}))).ok
-    assert time.process_time() - start < 10
+    with ends():
+        assert read_appdef(json.dumps(definition({**flags, **texts}))).ok
 
 
-def test_229_parameters_with_conditions_are_judged_within_15_ms() -> None:
+def test_229_parameters_with_conditions_are_judged() -> None:
     parameters = {f"b{n}": own("BOOL", value=True, **({"if": [f"b{n - 1}"]} if n % 9 else {})) for n in range(99)}
     parameters |= {f"s{n}": own("STR", value="", **{"if": [f"b{n % 99}"], "ifnot": []}) for n in range(130)}
     spec = read(definition(parameters))
     given: dict[str, Any] = {key: "x" if key.startswith("s") else True for key in parameters}
-    times: list[float] = []
-    for _ in range(7):
-        start = time.process_time()
-        launch(spec, given)
-        times.append(time.process_time() - start)
-    assert sorted(times)[3] < 0.015
+    with ends():  # how long it takes is bench/forms'
+        assert launch(spec, given).values.keys() == given.keys()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from fnmatch import fnmatchcase
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps_catalog.launch.globs import covered
+from tests.watchdog import ends
 
 NAMES = ["".join(name) for size in range(5) for name in itertools.product("ab1", repeat=size)]
 
@@ -48,7 +48,6 @@ def test_what_is_covered_takes_no_name_that_the_others_refuse(glob: str, by: lis
             assert not fnmatchcase(name, glob) or any(fnmatchcase(name, one) for one in by), name
 
 
-def test_a_hostile_pattern_costs_no_time() -> None:
-    started = time.monotonic()
-    assert not covered("*a" * 99, ["*b" * 99 + "*", "*a*b" * 40])
-    assert time.monotonic() - started < 2
+def test_a_hostile_pattern_is_answered() -> None:
+    with ends():
+        assert not covered("*a" * 99, ["*b" * 99 + "*", "*a*b" * 40])

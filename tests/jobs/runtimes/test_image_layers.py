@@ -27,6 +27,7 @@ from tests.jobs.runtimes.saved_images import (
     special,
     tar,
 )
+from tests.watchdog import ends
 
 BELOW = tar(("etc/passwd", b"x"), (APPDEF, b"old"), ("etc/NAE/license.txt", b"terms"))
 
@@ -198,10 +199,8 @@ def test_a_header_that_claims_gigabytes_costs_nothing() -> None:
 
 def test_a_bomb_runs_into_the_bound() -> None:
     bomb = gzip.compress(tar(("zeros", b"\0" * (64 * 2**20))), 9)
-    started = time.monotonic()
-    with pytest.raises(ImageFault, match="larger than is looked through"):
+    with ends(), pytest.raises(ImageFault, match="larger than is looked through"):
         read(saved(bomb), Budget(bytes_left=16 * 2**20))
-    assert time.monotonic() - started < 5
     with pytest.raises(ImageFault, match="more files than"):
         read(saved(tar(*[(f"f{number}", b"") for number in range(300)])), Budget(entries_left=200))
     with pytest.raises(ImageFault, match="took too long"):
