@@ -27,6 +27,10 @@ class JobTemplateQuerySet(models.QuerySet["JobTemplate"]):
         """A person's own, those of their teams, and those for everyone."""
         return self.filter(Q(owner=user) | Q(team__members=user) | Q(everyone=True)).distinct()
 
+    def naming(self, slug: str, role: str) -> JobTemplateQuerySet:
+        """Those whose tag of that role (app, partitioner, assembler) names the bundle, in whichever version."""
+        return self.filter(Q((role, slug)) | Q((f"{role}__startswith", f"{slug}@")))
+
 
 class JobTemplate(models.Model):
     """What a job in stages starts from. `app`, `partitioner`, `assembler` are tags (name, name@1, name@1.2) or passthrough.

@@ -50,6 +50,25 @@ def test_the_list_has_what_a_person_may_use_and_can_be_searched(
     assert "No template fits" in text_of(as_owner, "/templates/", q="%")
 
 
+def test_a_bundles_page_and_launch_page_name_the_templates_that_one_may_start_from(
+    as_owner: Client, owner: User, stranger: User
+) -> None:
+    assert "Start from a template" not in text_of(as_owner, "/apps/tiles/")
+    make_template(
+        owner, slug="usual", name="Usual <b>tiles</b>", description="Small ones", app="tiles@1", partitioner="cutter"
+    )
+    make_template(stranger, slug="theirs", name="Secret tiles", app="tiles")
+    make_template(owner, slug="others", name="Other tiles", app="tiles-of-others", partitioner="cutter@1.0")
+    for address in ("/apps/tiles/", "/apps/tiles/launch/"):
+        page = page_of(as_owner, address)
+        assert "Usual &lt;b&gt;tiles&lt;/b&gt;" in page
+        assert "/templates/usual/launch/" in page
+        assert "Secret tiles" not in page
+        assert "Other tiles" not in page
+    assert "Other tiles" in page_of(as_owner, "/apps/cutter/")
+    assert "Filled in already" not in page_of(as_owner, "/apps/tiles/launch/?template=usual")
+
+
 def test_a_template_shows_what_it_runs_and_where_it_could(as_owner: Client, owner: User) -> None:
     make_bundle("assembler", name="huge", device_requirements={"min_cpu": 99})
     make_template(
