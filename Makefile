@@ -33,7 +33,7 @@ check: .venv/dev.stamp
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache --no-logo
 	@find templates -name '*.html' -print0 | xargs -0 -r .venv/bin/djade --check --target-version 5.2
-	@$(PYTHON_BIN) -m pytest -q -n 2 -m "$(FAST)" </dev/null
+	@$(PYTHON_BIN) -m pytest -q -n 3 -m "$(FAST)" </dev/null
 
 format: .venv/dev.stamp
 	@.venv/bin/ruff format --quiet .

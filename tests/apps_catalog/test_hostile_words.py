@@ -15,7 +15,7 @@ from apps_catalog import services
 from portal.people.models import User
 from tests.apps_catalog.drafts import IMAGE
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 HOSTILE = (
     "\"><script>alert(1)</script><img src=x onerror=alert(2)>'`{{7*7}}</textarea></title>javascript:\u202e🚀&lt;b&gt;"
 )

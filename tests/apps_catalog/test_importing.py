@@ -152,6 +152,7 @@ def test_a_stored_text_that_is_no_longer_read_is_said(curator: User) -> None:
 
 
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of real AppDefs is not beside this checkout")
+@pytest.mark.slow
 def test_the_corpus_is_imported_and_published(curator: User) -> None:
     for path in sorted(CORPUS.glob("*.json")):
         text = path.read_bytes()

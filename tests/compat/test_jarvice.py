@@ -91,6 +91,7 @@ def calls(owner: User) -> dict[str, tuple[dict[str, Any], Any]]:
 
 @pytest.mark.parametrize("double", [False, True], ids=["one-slash", "two-slashes"])
 @pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.slow
 def test_every_endpoint_answers_in_every_shape(theirs: JarviceClient, owner: User, shape: Shape, double: bool) -> None:
     sent = calls(owner)
     assert sent.keys() == {endpoint.name for endpoint in ENDPOINTS}

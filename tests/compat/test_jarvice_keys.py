@@ -26,6 +26,7 @@ ON_A_JOB = ("status", "info", "connect", "tail", "output", "metrics", "shutdown"
 
 
 @pytest.mark.parametrize("endpoint", CLOSED)
+@pytest.mark.slow
 def test_nobody_and_a_cookie_alone_are_401(owner: User, client: Client, endpoint: str) -> None:
     client.force_login(owner, backend="django.contrib.auth.backends.ModelBackend")
     cookies = {name: morsel.value for name, morsel in client.cookies.items()}
@@ -152,6 +153,7 @@ def test_a_key_sent_as_the_name_by_mistake_is_not_kept(owner: User) -> None:
 # Whose jobs
 
 
+@pytest.mark.slow
 def test_each_person_reaches_their_own_jobs_and_those_of_their_team(
     owner: User, teammate: User, stranger: User
 ) -> None:

@@ -152,6 +152,7 @@ def test_bytes_are_counted_together(root: Path, store: FileSystemStorage) -> Non
     assert "1 result was left out" in collected.truncated
 
 
+@pytest.mark.slow
 def test_of_very_many_files_a_part_is_taken_with_a_mark_in_flat_memory(root: Path, store: FileSystemStorage) -> None:
     for number in range(20_000):
         (root / f"file-{number}").touch()

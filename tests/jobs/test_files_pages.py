@@ -143,6 +143,7 @@ def test_paths_that_lead_out_are_refused_at_every_door(page: Client, vault: Vaul
     assert page.get(f"{at(view)}?path={quote(quote(path))}").status_code in (400, 404)
 
 
+@pytest.mark.slow
 def test_ten_thousand_files_come_in_pages(page: Client, vault: Vault) -> None:
     root = vaults.root_of(vault)
     for number in range(10_000):

@@ -43,6 +43,7 @@ def addresses(job: Job) -> list[str]:
 # Who sees what
 
 
+@pytest.mark.slow
 def test_a_job_is_seen_by_its_owner_its_team_and_operators(
     owner: User, teammate: User, stranger: User, operator: User, curator: User
 ) -> None:

@@ -59,6 +59,7 @@ def vault(owner: User) -> Vault:
     max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 @given(raw=appdefs(), writable_root=st.booleans())
+@pytest.mark.slow
 def test_any_definition_asks_for_the_allowlist_and_never_for_root(
     owner: User, vault: Vault, raw: Any, writable_root: bool
 ) -> None:
@@ -260,6 +261,7 @@ def _accept(listener: socket.socket) -> None:
 # -- the web process (S23) --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_web_process_never_imports_docker(tmp_path: Path) -> None:
     """With every view, stream, serializer and admin page loaded."""
     code = """

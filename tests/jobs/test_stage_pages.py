@@ -98,6 +98,7 @@ def test_a_failure_stands_at_the_step_where_it_happened(as_owner: Client, owner:
     assert ("cancelled", "Running tasks: cancelled") in steps_of(as_owner, cancelled)
 
 
+@pytest.mark.slow
 def test_the_page_of_ten_thousand_tasks_asks_no_more_than_that_of_ten(as_owner: Client, owner: User) -> None:
     small, large = job_of(owner, 100), job_of(owner, 10_000)
     for tab, most in (("", 26), ("tasks/", 26), ("inputs/", 26), ("results/", 26)):

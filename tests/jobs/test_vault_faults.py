@@ -18,7 +18,7 @@ from portal.people.models import User
 from tests.jobs.object_store import KEY, ObjectStore
 from tests.jobs.vault_files import names, put
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ import pytest
 
 from tests.apps_catalog.engines.programs import Refused, assemble
 
+pytestmark = pytest.mark.slow
+
 CSVS = {"0_o.csv": b"a,b\n1,2\n", "1_o.csv": b"a,b\r\n3,4", "2_o.csv": b"", "3_o.csv": b"a,b\n5,6\n"}
 UNORDERED = {"first.csv": b"a\n2\n", "last.csv": b"a\n1\n"}
 TASKS = [

@@ -15,6 +15,8 @@ from apps_catalog.services import ENGINES, spec_of
 from tests.apps_catalog.engines.programs import ASSEMBLERS, PARTITIONERS
 from tests.apps_catalog.engines.programs import ENGINES as FOLDER
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "engines.md"
 
 

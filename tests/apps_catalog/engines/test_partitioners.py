@@ -16,6 +16,8 @@ import pytest
 
 from tests.apps_catalog.engines.programs import Refused, partition
 
+pytestmark = pytest.mark.slow
+
 
 def zipped(**files: bytes) -> bytes:
     into = io.BytesIO()

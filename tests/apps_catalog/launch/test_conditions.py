@@ -216,6 +216,7 @@ def test_a_megabyte_of_conditions_has_its_own_short_message(written: Any, code: 
         assert "names 110000 BOOLs; at most 200 are read" in finding.message
 
 
+@pytest.mark.slow
 def test_many_unfit_conditions_are_read() -> None:
     flags = {f"flag{n}": own("BOOL", value=True) for n in range(2000)}
     texts = {f"s{n}": own("STR", value="", **{"if": [f"flog{n}", f"flag{n % 2000}"]}) for n in range(2900)}

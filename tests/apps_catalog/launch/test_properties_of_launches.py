@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -33,6 +34,8 @@ from tests.apps_catalog.launch.generate import (
     texts,
 )
 from tests.apps_catalog.launch.started import JOB, SHELLS, sourced, words
+
+pytestmark = pytest.mark.slow
 
 # A text of a person's that no author wrote: a script that holds one of these signs has read it.
 SIGN = "\u03a9"

@@ -92,6 +92,7 @@ SPECS = st.builds(
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spec=SPECS, as_root=st.booleans())
+@pytest.mark.slow
 def test_the_request_equals_the_allowlist_for_any_spec(spec: ContainerSpec, as_root: bool) -> None:
     if as_root:
         spec = replace(spec, as_root=True, uid=0, gid=0)

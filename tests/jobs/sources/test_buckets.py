@@ -25,7 +25,7 @@ from tests.jobs.bundles import asked
 from tests.jobs.object_store import KEY, SECRET, ObjectStore
 from tests.jobs.sources.passages import Told, passage
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 KINDS = [service.kind for service in SERVICES]
 
 
