@@ -22,6 +22,7 @@ from jobs.relay.server import Relay
 from jobs.relay.targets import Place
 from jobs.runtimes.base import Runtime, RuntimeFault
 from jobs.states import ATTEMPT_OPEN, FailureClass
+from jobs.stints import Stint
 from jobs.terminals.desk import Desk
 from jobs.warm import Warm
 from jobs.watch import Watcher
@@ -144,9 +145,9 @@ class Slots:
         return thread
 
     def _serve_slot(self, machine: MachineType, slot: int, gpu_indexes: tuple[int, ...]) -> None:
-        bell = self._bells[machine.pk]
+        bell, stint = self._bells[machine.pk], Stint()
         while not self.leaving.is_set() and not self.watcher.superseded.is_set():
-            attempt = self._next(machine, slot)
+            attempt = self._next(machine, slot, stint)
             if attempt is not None:
                 bell.ring()  # where one task was there may be more: wake a sibling
                 self._run(attempt, gpu_indexes)
@@ -174,7 +175,7 @@ class Slots:
                 return
             self._run(attempt, ())
 
-    def _next(self, machine: MachineType, slot: int) -> Attempt | None:
+    def _next(self, machine: MachineType, slot: int, stint: Stint) -> Attempt | None:
         """What the slot has to do now. Never raises: a slot that ended would still count as one that serves."""
         incarnation = self.host.incarnation
         try:
@@ -186,7 +187,9 @@ class Slots:
                     machine_id=machine.pk,
                     slot=slot,
                     prefix=self._prefix,
+                    after=stint.after(self._warm(machine, slot)),
                 )
+            stint.took(found)
             self._let_go(machine, slot, found)
             return found
         except Error as error:
@@ -198,9 +201,12 @@ class Slots:
         self.leaving.wait(RETRY_S)
         return None
 
+    def _warm(self, machine: MachineType, slot: int) -> Warm:
+        return Warm.at(self._prefix, self.host, machine.pk, slot)
+
     def _let_go(self, machine: MachineType, slot: int, found: Attempt | None) -> None:
         """End the container that the slot keeps, unless what it has to do next runs in it. Never one that may be another's."""
-        warm = Warm.at(self._prefix, self.host, machine.pk, slot)
+        warm = self._warm(machine, slot)
         if not warm.there or (found is not None and warm.serves(found)):
             return
         ours = Host.objects.filter(pk=self.host.pk, incarnation=self.host.incarnation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,19 @@ def test_tasks_of_the_stage_run_share_a_container_for_each_slot(owner: User, sta
     assert not any(spec.kept for spec in stages.of("partition") + stages.of("assemble"))
     until(lambda: not runtime.held)
     until(lambda: not list((Path(place(stages.of("run")[0], "/job")).parents[1]).glob("slipway-*")))
+
+
+def test_a_slot_that_serves_two_fan_outs_does_not_change_its_container_with_every_task(
+    owner: User, start: Start
+) -> None:
+    stages = Stages(partition=chunks(12))
+    runtime = keeping(stages)
+    jobs = [submit(owner, assembler=None) for _ in range(2)]
+    start(runtime, n1=1)
+    assert {ended(job, 60).state for job in jobs} == {JobState.SUCCEEDED}
+    order = [spec.name.split("-")[2] for spec in stages.of("run")]
+    assert len(order) == 24
+    assert sum(one != other for one, other in pairwise(order)) < 8  # turn by turn it would be 22
 
 
 def test_each_task_finds_its_own_chunk_alone_and_empty_folders(owner: User, start: Start) -> None:
