@@ -143,6 +143,7 @@ def _begin(task: Task, host: Host, incarnation: uuid.UUID, slot: int, prefix: st
         slot=slot,
         walltime_s=_walltime_s(task),
     )
+    attempt.fresh = True
     again = f" (try {number})" if number > 1 else ""
     if not one_of_many(task):
         record(task.job_id, "claimed", f"Host {host.name} took it{again}.", task_id=task.pk)
@@ -154,14 +155,12 @@ def recover(*, host: Host, incarnation: uuid.UUID, machine_id: int, slot: int) -
 
     Each slot takes up its own, for the container may hold the GPUs that are the slot's.
     """
+    rows = Attempt.objects.filter(host=host, slot=slot, state__in=ATTEMPT_OPEN, task__machine_type_id=machine_id)
+    rows = rows.exclude(tended_by=incarnation).order_by("pk")
+    if not rows.exists():  # nearly always: no transaction is begun for it
+        return None
     with transaction.atomic():
-        attempt = (
-            Attempt.objects.select_for_update(skip_locked=True)
-            .filter(host=host, slot=slot, state__in=ATTEMPT_OPEN, task__machine_type_id=machine_id)
-            .exclude(tended_by=incarnation)
-            .order_by("pk")
-            .first()
-        )
+        attempt = rows.select_for_update(skip_locked=True).first()
         if attempt is None or not Host.objects.filter(pk=host.pk, incarnation=incarnation).exists():
             return None
         Attempt.objects.filter(pk=attempt.pk).update(tended_by=incarnation)

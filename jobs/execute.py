@@ -27,6 +27,7 @@ from tenacity import (
 
 from apps_catalog.launch.binding import bind
 from apps_catalog.launch.spec import RunPlan
+from apps_catalog.models import bulk
 from jobs import care, connecting, folders, logs, stages
 from jobs.events import record
 from jobs.job_values import ImageTexts, values_of
@@ -101,7 +102,8 @@ class Here:
 
 def execute(attempt: Attempt, here: Here, gpu_indexes: tuple[int, ...] = ()) -> None:
     """Run one attempt to its end. Never raises for what the job did; a process that leaves just ends in the middle."""
-    job = Job.objects.select_related("vault", "version__app", "owner", "machine_type").get(pk=attempt.task.job_id)
+    rows = Job.objects.select_related("vault", "version__app", "owner", "machine_type").defer(*bulk("version__"))
+    job = rows.get(pk=attempt.task.job_id)
     folder = folders.Folder.of(attempt, here.host.name)
     work = work_of(attempt, job, folder, here.host.name, keeps=here.runtime.keeps)
     tended = Tended(attempt, job, work, Nodes(attempt.name, work.plan.nodes if work.plan else 1))
@@ -128,7 +130,7 @@ def _run(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Outcome:
         handle = _start(tended, here, tended.work.plan, gpu_indexes)
         follower = _in_thread("follow", handle, lambda: _follow(tended, handle, here))
         _in_thread("usage", handle, lambda: _measure(tended, handle, here))
-        _in_thread("serve terminals", handle, lambda: here.desk.serve(tended.attempt, handle, program=tended.terminal))
+        _serve_terminals(tended, handle, here)
         connection.close()
         ended = _patiently(tended, here, lambda: here.runtime.wait(handle))
         _await_log(tended, follower)
@@ -162,15 +164,18 @@ def _begin_log(tended: Tended) -> None:
     writer = logs.LogWriter(tended.attempt)
     writer.begin(preface(tended.job, tended.work.plan, tended.work.machine))
     tended.writer, tended.terminal = writer, programs.has_terminal(tended.job)
-    tended.meter.resume(tended.attempt)
+    if not tended.attempt.fresh:
+        tended.meter.resume(tended.attempt)
 
 
 def _say_running(tended: Tended, here: Here, **more: Any) -> None:
     attempt, job = tended.attempt, tended.job
+    if stages.one_of_many(attempt.task):
+        attempt.move(AttemptState.RUNNING, started_at=Now(), **more)
+        return
     with transaction.atomic():
         attempt.move(AttemptState.RUNNING, started_at=Now(), **more)
-        if not stages.one_of_many(attempt.task):
-            record(job.number, "started", f"Running on {here.host.name}.", task_id=attempt.task_id)
+        record(job.number, "started", f"Running on {here.host.name}.", task_id=attempt.task_id)
 
 
 def _start(tended: Tended, here: Here, plan: RunPlan, gpu_indexes: tuple[int, ...]) -> Handle:
@@ -259,6 +264,16 @@ def _in_thread(what: str, handle: Handle, act: Callable[[], None]) -> threading.
     thread = threading.Thread(target=run, name=f"{what}-{handle.name}", daemon=True)
     thread.start()
     return thread
+
+
+def _serve_terminals(tended: Tended, handle: Handle, here: Here) -> None:
+    def serve() -> None:
+        here.desk.serve(tended.attempt, handle, program=tended.terminal)
+
+    if tended.terminal or handle.adopted:  # it may have to wait for the engine
+        _in_thread("serve terminals", handle, serve)
+    else:
+        serve()
 
 
 def _follow(tended: Tended, handle: Handle, here: Here) -> None:
@@ -364,7 +379,7 @@ def _close_log(tended: Tended) -> None:
         tended.writer.finish()
     tended.meter.write(tended.attempt, tended.job.number)
     try:
-        logs.close(tended.attempt)
+        logs.close(tended.attempt, tended.writer)
     except (PortalError, OSError):
         logger.exception("The log of %s stays in rows: the store did not take it.", tended.attempt.name)
 

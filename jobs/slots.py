@@ -191,13 +191,14 @@ class Slots:
                 )
             stint.took(found)
             self._let_go(machine, slot, found)
-            return found
+            if found is None:
+                connection.close()
+            return found  # the connection is needed for it at once
         except Error as error:
             logger.warning("The database did not answer a slot of %s: %s", machine.name, error)
         except Exception:
             logger.exception("A slot of %s could not look for work; it tries again.", machine.name)
-        finally:
-            connection.close()
+        connection.close()
         self.leaving.wait(RETRY_S)
         return None
 
