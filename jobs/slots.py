@@ -13,7 +13,7 @@ from contextlib import suppress
 from django.db import Error, InterfaceError, OperationalError, connection
 
 from jobs import claim, endpoints, stages
-from jobs.execute import Here, Tended, execute
+from jobs.execute import execute
 from jobs.folders import HOST_LABEL, INSTALLATION_LABEL
 from jobs.models import Attempt, Host, Installation, MachineType
 from jobs.models.jobs import LostRace
@@ -23,6 +23,7 @@ from jobs.relay.targets import Place
 from jobs.runtimes.base import Runtime, RuntimeFault
 from jobs.states import ATTEMPT_OPEN, FailureClass
 from jobs.stints import Stint
+from jobs.tended import Here, Tended
 from jobs.terminals.desk import Desk
 from jobs.warm import Warm
 from jobs.watch import Watcher

@@ -90,7 +90,7 @@ def once_more(task: Task, outcome: Outcome) -> bool:
 def count(task: Task, attempt: Attempt, outcome: Outcome) -> None:
     """Count a task that has just ended. Whoever counts the last one of a stage opens the next, or ends the job."""
     with connection.cursor() as cursor:
-        names = {"job": task.job_id, "stage": task.stage, "attempt": attempt.pk}
+        names: dict[str, int | str] = {"job": task.job_id, "stage": task.stage, "attempt": attempt.pk}
         cursor.execute(COUNT[TaskState(task.state)], names)
         total, left = cursor.fetchone()
     if left and task.state != TaskState.FAILED:
