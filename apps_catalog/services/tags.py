@@ -12,10 +12,14 @@ from portal.people.models import User
 NOUNS = {App.Role.APP: "app", App.Role.PARTITIONER: "partitioner", App.Role.ASSEMBLER: "assembler"}
 
 
+def usable_by(user: User) -> Q:
+    """Of apps: those that a person may use. Seen in the catalog, their own, or those that come with Slipway."""
+    return Q(pk__in=App.objects.visible_to(user).values("pk")) | Q(builtin=True) | Q(created_by=user.pk or 0)
+
+
 def bundles_for(user: User) -> QuerySet[App]:
-    """The bundles that a person may use: seen in the catalog, their own, or those that come with Slipway."""
-    visible = Q(pk__in=App.objects.visible_to(user).values("pk")) | Q(builtin=True) | Q(created_by=user.pk or 0)
-    return App.objects.filter(visible, kind=App.Kind.BYTENITE)
+    """The bundles that a person may use."""
+    return App.objects.filter(usable_by(user), kind=App.Kind.BYTENITE)
 
 
 def exact_tag(version: Version) -> str:
