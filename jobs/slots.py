@@ -179,6 +179,7 @@ class Slots:
     def _next(self, machine: MachineType, slot: int, stint: Stint) -> Attempt | None:
         """What the slot has to do now. Never raises: a slot that ended would still count as one that serves."""
         incarnation = self.host.incarnation
+        found: Attempt | None = None
         try:
             found = claim.recover(host=self.host, incarnation=incarnation, machine_id=machine.pk, slot=slot)
             if found is None and not self.watcher.engine_fault:
@@ -199,6 +200,8 @@ class Slots:
             logger.warning("The database did not answer a slot of %s: %s", machine.name, error)
         except Exception:
             logger.exception("A slot of %s could not look for work; it tries again.", machine.name)
+        if found is not None:  # it is ours by now, and nobody else would ever take it up
+            return found
         connection.close()
         self.leaving.wait(RETRY_S)
         return None

@@ -12,7 +12,7 @@ import pytest
 
 from jobs import hosts, keep, services
 from jobs.models import Attempt, Host, Installation, Task
-from jobs.runtimes.base import ContainerSpec
+from jobs.runtimes.base import ContainerSpec, Handle
 from jobs.runtimes.fake import FakeProgram, FakeRuntime
 from jobs.runtimes.keeping import KeepingRuntime
 from jobs.states import AttemptState, JobState, Stage
@@ -136,6 +136,28 @@ def test_another_process_adopts_a_task_and_runs_none_twice(owner: User, start: S
     names = [spec.name for spec in stages.of("run")]
     assert len(names) == len(set(names)) == 3
     until(lambda: not runtime.held)
+
+
+class Stumbling(FakeRuntime):
+    """Raises what no runtime should where a kept container is removed, once."""
+
+    stumbled = False
+
+    def remove(self, handle: Handle) -> None:
+        if handle.name in self.held and not self.stumbled:
+            self.stumbled = True
+            raise ValueError("a bug")
+        super().remove(handle)
+
+
+def test_what_was_claimed_is_carried_through_though_the_container_before_it_does_not_go(
+    owner: User, start: Start
+) -> None:
+    runtime = Stumbling(Stages(partition=chunks(2)), keeps=True)
+    jobs = [submit(owner, assembler=None) for _ in range(2)]
+    start(runtime, n1=1)
+    assert {ended(job, 30).state for job in jobs} == {JobState.SUCCEEDED}
+    assert runtime.stumbled
 
 
 def test_the_sweep_spares_what_a_slot_keeps_and_takes_what_nobody_does(owner: User, start: Start) -> None:
