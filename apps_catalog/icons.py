@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-import colorsys
 import hashlib
-import io
 import re
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
 
-from PIL import Image, ImageDraw, ImageFont
-
 from apps_catalog import svg
 
-EDGE = 128
 ICONS_KEPT = 256
 BYTES_MAX = 4 * 2**20
-PIXELS_MAX = 4096 * 4096
-FORMATS = ("PNG", "JPEG", "GIF", "ICO", "WEBP")
 BLANKS = re.compile(r"\s+")
 DATA_URL = re.compile(r"\Adata:[\w.+/;=-]{0,80},")
-
-# For the whole process, where only icons are decoded: an ICO holds images larger than its own header says.
-Image.MAX_IMAGE_PIXELS = PIXELS_MAX // 2
 
 
 @dataclass(frozen=True)
@@ -70,31 +60,17 @@ def _draw(data: str, kind: str) -> Icon:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         return Icon(problem="The icon is not base64 text; a placeholder is shown. Make it with: base64 -w0 icon.png")
+    from apps_catalog import pictures
+
     if svg.looks_like(raw, kind):
-        drawn = svg.draw(raw, EDGE)
+        drawn = svg.draw(raw, pictures.EDGE)
         if drawn is None:
             return Icon(problem="The SVG icon could not be drawn safely; a placeholder is shown. A PNG always works.")
         raw = drawn
     try:
-        return Icon(png=_small_png(raw))
+        return Icon(png=pictures.small_png(raw))
     except Exception:  # noqa: BLE001 - decoders raise a dozen kinds of error on bad bytes; all mean a bad icon
         return Icon(problem="The icon could not be read as PNG, JPEG, GIF, ICO, WebP or SVG; a placeholder is shown.")
-
-
-def _small_png(raw: bytes) -> bytes:
-    with Image.open(io.BytesIO(raw), formats=FORMATS) as image:
-        if image.width * image.height > PIXELS_MAX:
-            raise ValueError("more pixels than an icon needs")
-        image.draft("RGB", (EDGE * 2, EDGE * 2))  # lets a JPEG decode small at once
-        small = image.convert("RGBA")
-    small.thumbnail((EDGE, EDGE), Image.Resampling.LANCZOS)
-    return _as_png(small)
-
-
-def _as_png(image: Image.Image) -> bytes:
-    out = io.BytesIO()
-    image.save(out, "PNG")
-    return out.getvalue()
 
 
 def digest_of(png: bytes) -> str:
@@ -104,25 +80,6 @@ def digest_of(png: bytes) -> str:
 @lru_cache(maxsize=512)
 def placeholder(name: str) -> bytes:
     """A tile that is always the same for a name: its first letter, or a pattern where our font has no such letter."""
-    seed = hashlib.sha256(name.encode("utf-8", "replace")).digest()
-    red, green, blue = colorsys.hls_to_rgb(seed[0] / 256, 0.38, 0.45)
-    image = Image.new("RGB", (EDGE, EDGE), (int(red * 255), int(green * 255), int(blue * 255)))
-    pen = ImageDraw.Draw(image)
-    first = next((sign for sign in name if sign.isalnum()), "")
-    if first and first.isascii():
-        font = ImageFont.load_default(size=72)
-        pen.text((EDGE / 2, EDGE / 2), first.upper(), fill="white", font=font, anchor="mm")
-    else:
-        _pattern(pen, seed)
-    return _as_png(image)
+    from apps_catalog import pictures
 
-
-def _pattern(pen: ImageDraw.ImageDraw, seed: bytes) -> None:
-    """A mirrored pattern of 5 x 5 squares."""
-    edge = 18
-    start = (EDGE - 5 * edge) // 2
-    for row in range(5):
-        for column in range(5):
-            if seed[1 + row * 3 + min(column, 4 - column)] & 1:
-                left, top = start + column * edge, start + row * edge
-                pen.rectangle((left, top, left + edge - 1, top + edge - 1), fill="white")
+    return pictures.tile(name)

@@ -184,6 +184,22 @@ class Version(models.Model):
         return digest_of_texts(definition, schema_text)
 
 
+def bulk(to: str = "") -> tuple[str, ...]:
+    """The columns of a version (reached by `to`) and its app that may be large, and are not needed to run it: for `defer`."""
+    large = (
+        "definition",
+        "findings",
+        "schema_text",
+        "template_text",
+        "overlay",
+        "eula",
+        "help_html",
+        "app__icon",
+        "app__search",
+    )
+    return tuple(f"{to}{name}" for name in large)
+
+
 class EulaAcceptance(models.Model):
     """A person agreed to these very words of an app; other words are asked for anew."""
 

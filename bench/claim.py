@@ -16,15 +16,15 @@ from bench.figures import milliseconds
 ROWS = """
 INSERT INTO jobs_job (owner_id, version_id, command, parameters, machine_type_id, vault_readonly, label, priority,
   walltime_s, notify, rerun_safe, plan, plan_digest, state, failure_class, reason, tasks_total, tasks_done, created_at,
-  nodes, code, project, price_per_hour, identity)
+  nodes, code, project, price_per_hour, identity, description, source, destination, config, in_stages, stop_class, stop_reason)
 SELECT %(first)s + {owner}, %(version)s, 'go', '{{}}', %(machine)s, false, '', 0, 3600, false, false, '{{}}', '', 'queued',
-  '', '', 1, 0, now(), 1, 'BENCH', '', 0, '{{}}'
+  '', '', 1, 0, now(), 1, 'BENCH', '', 0, '{{}}', '', '{{}}', '{{}}', '{{}}', false, '', ''
 FROM generate_series(0, %(tasks)s - 1) n
 """
 TASKS = """
-INSERT INTO jobs_task (job_id, stage, index, state, machine_type_id, owner_id, priority, attempt_number, infra_retries,
-  failure_class, reason)
-SELECT number, 'run', 0, 'ready', machine_type_id, owner_id, 0, 0, 0, '', '' FROM jobs_job
+INSERT INTO jobs_task (job_id, stage, index, state, machine_type_id, owner_id, priority, attempt_number, retries,
+  infra_retries, chunk, failure_class, reason)
+SELECT number, 'run', 0, 'ready', machine_type_id, owner_id, 0, 0, 0, 0, '', '', '' FROM jobs_job
 """
 ORDERS = {"owners in turn": "n %% %(owners)s", "owner after owner": "n / (%(tasks)s / %(owners)s)"}
 

@@ -9,6 +9,7 @@ import shutil
 import stat
 import uuid
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 from jobs.runtimes.base import RuntimeFault
@@ -53,13 +54,21 @@ def _settle(draft: Path, ready: Path) -> None:
 
 def _forget(home: Path, kept: Path) -> None:
     """Remove the least used beyond KEPT. A container that has one mounted keeps what it has opened."""
-    folders = sorted((path for path in home.iterdir() if path.name[0] != "."), key=lambda path: path.stat().st_mtime)
+    folders = sorted((path for path in home.iterdir() if path.name[0] != "."), key=_used_at)
     for path in folders[: max(len(folders) - KEPT, 0)]:
         if path != kept:
             logger.info("Forgetting the unpacked bundle %s.", path.name[:12])
             gone = home / f".{uuid.uuid4().hex}"
-            path.rename(gone)
+            with suppress(FileNotFoundError):  # another slot forgets it too
+                path.rename(gone)
             shutil.rmtree(gone, ignore_errors=True)
+
+
+def _used_at(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _unpack(archive: Path, digest: str, into: Path) -> None:

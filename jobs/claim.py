@@ -19,20 +19,42 @@ from jobs.models.jobs import LostRace
 from jobs.stages import one_of_many
 from jobs.states import ATTEMPT_OPEN, JobState, Stage, StageState, TaskState
 
-# The best ready task of one machine type, if this incarnation of this host may take it now. `task_claim` is the index.
-BEST = """
+# If this incarnation of this host may take anything of the machine type now.
+MAY_TAKE = """
+EXISTS (
+    SELECT 1 FROM jobs_host host, jobs_machinetype machine
+    WHERE host.id = %(host)s AND host.incarnation = %(incarnation)s AND NOT host.draining
+      AND machine.id = %(machine)s AND machine.enabled AND machine.requires <@ host.tags)
+"""
+# The best ready task of one machine type. `task_claim` is the index.
+BEST = f"""
 SELECT task.id FROM jobs_task task
 WHERE task.machine_type_id = %(machine)s AND task.state = 'ready' AND task.ready_at <= clock_timestamp()
   AND NOT EXISTS (
     SELECT 1 FROM jobs_ownerload load JOIN jobs_job job ON job.number = task.job_id AND job.state = 'queued'
     WHERE load.owner_id = task.owner_id AND load.running >= coalesce(load.running_max, %(running_max)s))
-  AND EXISTS (
-    SELECT 1 FROM jobs_host host, jobs_machinetype machine
-    WHERE host.id = %(host)s AND host.incarnation = %(incarnation)s AND NOT host.draining
-      AND machine.id = %(machine)s AND machine.enabled AND machine.requires <@ host.tags)
+  AND {MAY_TAKE}
 ORDER BY task.priority DESC, (task.job_id + task.behind), task.job_id, task.index
 LIMIT 1 FOR UPDATE OF task SKIP LOCKED
-"""
+"""  # noqa: S608 - of constants alone
+# The same, but the next of one stage goes first, unless something of a higher priority waits. The tasks of a stage are written
+# by one statement, so their ids follow one another: at most FOLLOWERS rows are read, whatever else is in the table. "+ 0"
+# keeps the planner from the index of a job's tasks, all of which it would read while it believes that they are few.
+FOLLOWERS = 256
+NEXT_OF_STAGE = f"""
+WITH following AS (
+  SELECT task.id FROM jobs_task task
+  WHERE task.id > %(last)s AND task.id <= %(last)s + {FOLLOWERS} AND task.job_id + 0 = %(job)s AND task.stage = %(stage)s
+    AND task.state = 'ready' AND task.ready_at <= clock_timestamp() AND task.machine_type_id + 0 = %(machine)s
+    AND NOT EXISTS (
+      SELECT 1 FROM jobs_task before
+      WHERE before.machine_type_id = %(machine)s AND before.state = 'ready' AND before.ready_at <= clock_timestamp()
+        AND before.priority > %(priority)s)
+    AND {MAY_TAKE}
+  ORDER BY task.id LIMIT 1 FOR UPDATE OF task SKIP LOCKED),
+best AS ({BEST})
+SELECT id FROM following UNION ALL SELECT id FROM best LIMIT 1
+"""  # noqa: S608 - of constants alone
 READY_TYPES = """
 SELECT machine.id FROM jobs_machinetype machine WHERE machine.id = ANY(%s) AND EXISTS (
   SELECT 1 FROM jobs_task task
@@ -40,12 +62,15 @@ SELECT machine.id FROM jobs_machinetype machine WHERE machine.id = ANY(%s) AND E
 """
 
 
-def claim(*, host: Host, incarnation: uuid.UUID, machine_id: int, slot: int, prefix: str) -> Attempt | None:
+def claim(
+    *, host: Host, incarnation: uuid.UUID, machine_id: int, slot: int, prefix: str, after: Task | None = None
+) -> Attempt | None:
     """The next attempt for a slot, committed as STARTING; None when nothing is ready.
 
     Ordered by priority, then job number, then index; the tasks of a fan-out stand behind one another as if each was a job
     of its own, so that others come in between (decision 0020). Tasks of an owner who has no room left are passed over.
-    `prefix` begins the container's name (the installation's mark, so that several may share an engine).
+    `prefix` begins the container's name (the installation's mark, so that several may share an engine). `after` is a task
+    whose followers in its stage go first, because the slot keeps a container for them (decision 36).
     """
     names: dict[str, Any] = {
         "machine": machine_id,
@@ -53,17 +78,21 @@ def claim(*, host: Host, incarnation: uuid.UUID, machine_id: int, slot: int, pre
         "incarnation": incarnation,
         "running_max": settings.JOBS_RUNNING_MAX,
     }
+    if after is not None:
+        names |= {"job": after.job_id, "stage": after.stage, "last": after.pk, "priority": after.priority}
+    query = BEST if after is None else NEXT_OF_STAGE
     while True:
         # A try a transaction: the lock on an owner who took their last place in this moment must not be kept for the next.
         with transaction.atomic():
             with connection.cursor() as cursor:
-                cursor.execute(BEST, names)
+                cursor.execute(query, names)
                 row = cursor.fetchone()
             if row is None:
                 return None
             task = Task.objects.select_related("job__vault").defer("job__plan", "job__parameters").get(pk=row[0])
             if _may_begin(task):
                 return _begin(task, host, incarnation, slot, prefix)
+        query = BEST  # its job is just ending, and the next of its tasks would be no better
 
 
 def _may_begin(task: Task) -> bool:
@@ -114,6 +143,7 @@ def _begin(task: Task, host: Host, incarnation: uuid.UUID, slot: int, prefix: st
         slot=slot,
         walltime_s=_walltime_s(task),
     )
+    attempt.fresh = True
     again = f" (try {number})" if number > 1 else ""
     if not one_of_many(task):
         record(task.job_id, "claimed", f"Host {host.name} took it{again}.", task_id=task.pk)
@@ -125,14 +155,12 @@ def recover(*, host: Host, incarnation: uuid.UUID, machine_id: int, slot: int) -
 
     Each slot takes up its own, for the container may hold the GPUs that are the slot's.
     """
+    rows = Attempt.objects.filter(host=host, slot=slot, state__in=ATTEMPT_OPEN, task__machine_type_id=machine_id)
+    rows = rows.exclude(tended_by=incarnation).order_by("pk")
+    if not rows.exists():  # nearly always: no transaction is begun for it
+        return None
     with transaction.atomic():
-        attempt = (
-            Attempt.objects.select_for_update(skip_locked=True)
-            .filter(host=host, slot=slot, state__in=ATTEMPT_OPEN, task__machine_type_id=machine_id)
-            .exclude(tended_by=incarnation)
-            .order_by("pk")
-            .first()
-        )
+        attempt = rows.select_for_update(skip_locked=True).first()
         if attempt is None or not Host.objects.filter(pk=host.pk, incarnation=incarnation).exists():
             return None
         Attempt.objects.filter(pk=attempt.pk).update(tended_by=incarnation)

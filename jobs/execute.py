@@ -9,99 +9,49 @@ import dataclasses
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection, transaction
 from django.db.models.functions import Now
 from tenacity import (
-    RetryCallState,
     Retrying,
-    retry_if_exception,
     retry_if_exception_type,
     sleep_using_event,
     stop_when_event_set,
     wait_exponential,
-    wait_fixed,
 )
 
 from apps_catalog.launch.binding import bind
 from apps_catalog.launch.spec import RunPlan
+from apps_catalog.models import bulk
 from jobs import care, connecting, folders, logs, stages
 from jobs.events import record
-from jobs.job_values import ImageTexts, values_of
-from jobs.metrics import Meter
-from jobs.models import Attempt, Host, Job
+from jobs.job_values import values_of
+from jobs.models import Attempt, Job
 from jobs.models.jobs import LostRace
 from jobs.nodes import Nodes, hosts
 from jobs.outcomes import Outcome
 from jobs.preface import preface
 from jobs.registry_logins import login_of
-from jobs.runtimes.base import Exited, Handle, Missing, Runtime, RuntimeFault
-from jobs.stage_work import Ends, Work
+from jobs.runtimes.base import Exited, Handle, Missing, RuntimeFault
+from jobs.stage_work import Ends
 from jobs.states import AttemptState, FailureClass
+from jobs.tended import Here, Left, Tended, patiently
 from jobs.terminals import programs
-from jobs.terminals.desk import Desk
 from jobs.works import work_of
 from portal.errors import PortalError
 
 logger = logging.getLogger(__name__)
-ENGINE_WAIT_S = 1.0
 LONG_LOG_BYTES = 8 * 2**20
 LOG_STALLS_S = 60.0
 STOPPED = (137, 143)  # how an engine without live-restore leaves containers: killed, or told to end
 T = TypeVar("T")
 
 
-class Left(Exception):
-    """Raised when this process is told to leave while it waits for the engine: how the attempt ends is the next one's to say."""
-
-
-@dataclass
-class Tended:
-    """An attempt in the care of a slot, as the watcher sees it. `stop` is said by the watcher, once."""
-
-    attempt: Attempt
-    job: Job
-    work: Work
-    nodes: Nodes
-    handle: Handle | None = None
-    writer: logs.LogWriter | None = None
-    stopping: str = ""
-    stop_message: str = ""
-    stop_sent: bool = False
-    paused: bool | None = None  # as the engine was told last; None where that is not known
-    turning: bool = False  # it is just being told
-    engine_went: bool = False
-    terminal: bool = False  # of the program
-    meter: Meter = field(default_factory=Meter)
-
-    @property
-    def folder(self) -> folders.Folder:
-        return self.work.folder
-
-    @property
-    def disk_limit_bytes(self) -> int:
-        return self.work.disk_mib * 2**20
-
-
-@dataclass(frozen=True)
-class Here:
-    """What an execution must know of the process it runs in."""
-
-    host: Host
-    runtime: Runtime
-    labels: dict[str, str]
-    tend: Callable[[Tended], None]
-    release: Callable[[Tended], None]
-    leaving: threading.Event
-    desk: Desk
-    texts: ImageTexts = field(default_factory=ImageTexts)
-
-
 def execute(attempt: Attempt, here: Here, gpu_indexes: tuple[int, ...] = ()) -> None:
     """Run one attempt to its end. Never raises for what the job did; a process that leaves just ends in the middle."""
-    job = Job.objects.select_related("vault", "version__app", "owner", "machine_type").get(pk=attempt.task.job_id)
+    rows = Job.objects.select_related("vault", "version__app", "owner", "machine_type").defer(*bulk("version__"))
+    job = rows.get(pk=attempt.task.job_id)
     folder = folders.Folder.of(attempt, here.host.name)
     work = work_of(attempt, job, folder, here.host.name, keeps=here.runtime.keeps)
     tended = Tended(attempt, job, work, Nodes(attempt.name, work.plan.nodes if work.plan else 1))
@@ -128,9 +78,9 @@ def _run(tended: Tended, here: Here, gpu_indexes: tuple[int, ...]) -> Outcome:
         handle = _start(tended, here, tended.work.plan, gpu_indexes)
         follower = _in_thread("follow", handle, lambda: _follow(tended, handle, here))
         _in_thread("usage", handle, lambda: _measure(tended, handle, here))
-        _in_thread("serve terminals", handle, lambda: here.desk.serve(tended.attempt, handle, program=tended.terminal))
+        _serve_terminals(tended, handle, here)
         connection.close()
-        ended = _patiently(tended, here, lambda: here.runtime.wait(handle))
+        ended = patiently(tended, here, lambda: here.runtime.wait(handle))
         _await_log(tended, follower)
         if tended.engine_went:  # an engine that stops can end the stream quietly: read once more what it kept
             _follow(tended, handle, here)
@@ -162,15 +112,18 @@ def _begin_log(tended: Tended) -> None:
     writer = logs.LogWriter(tended.attempt)
     writer.begin(preface(tended.job, tended.work.plan, tended.work.machine))
     tended.writer, tended.terminal = writer, programs.has_terminal(tended.job)
-    tended.meter.resume(tended.attempt)
+    if not tended.attempt.fresh:
+        tended.meter.resume(tended.attempt)
 
 
 def _say_running(tended: Tended, here: Here, **more: Any) -> None:
     attempt, job = tended.attempt, tended.job
+    if stages.one_of_many(attempt.task):
+        attempt.move(AttemptState.RUNNING, started_at=Now(), **more)
+        return
     with transaction.atomic():
         attempt.move(AttemptState.RUNNING, started_at=Now(), **more)
-        if not stages.one_of_many(attempt.task):
-            record(job.number, "started", f"Running on {here.host.name}.", task_id=attempt.task_id)
+        record(job.number, "started", f"Running on {here.host.name}.", task_id=attempt.task_id)
 
 
 def _start(tended: Tended, here: Here, plan: RunPlan, gpu_indexes: tuple[int, ...]) -> Handle:
@@ -192,7 +145,7 @@ def _start(tended: Tended, here: Here, plan: RunPlan, gpu_indexes: tuple[int, ..
     addresses = connecting.addresses(endpoint, plan, here.host)
     bound = bind(plan, values_of(job, plan, users=users, hosts=hosts(plan.nodes), addresses=addresses))
     connecting.keep_path(endpoint, bound)
-    _patiently(tended, here, lambda: tended.work.make_ready(here.runtime))
+    patiently(tended, here, lambda: tended.work.make_ready(here.runtime))
     tended.folder.prepare(bound)
     given = tended.work.bring(_care(tended, here))
     spec = folders.container(
@@ -217,28 +170,28 @@ def _start(tended: Tended, here: Here, plan: RunPlan, gpu_indexes: tuple[int, ..
 
     handle = _with_image(tended, here, plan.image, begin)
     tended.handle, tended.paused = handle, None if handle.adopted else False
-    ports = _patiently(tended, here, lambda: here.runtime.published(handle)) if master.public else ()
+    ports = patiently(tended, here, lambda: here.runtime.published(handle)) if master.public else ()
     _say_running(tended, here, published=connecting.published(ports))
     return handle
 
 
 def _close_nodes(tended: Tended, here: Here) -> None:
     """Before the results are taken, for all nodes write into one folder. The master's end is the job's, whatever they do."""
-    for said in _patiently(tended, here, lambda: tended.nodes.close(here.runtime)):
+    for said in patiently(tended, here, lambda: tended.nodes.close(here.runtime)):
         record(tended.job.number, "node", said, task_id=tended.attempt.task_id)
 
 
 def _with_image(tended: Tended, here: Here, image: str, act: Callable[[], T]) -> T:
     """Do it, once more after fetching the image where it is missing."""
     try:
-        return _patiently(tended, here, act)
+        return patiently(tended, here, act)
     except RuntimeFault as fault:
         if fault.code != "image_missing":
             raise
     login = login_of(tended.work.version)
     connection.close()
-    _patiently(tended, here, lambda: here.runtime.image(image, pull=True, login=login))
-    return _patiently(tended, here, act)
+    patiently(tended, here, lambda: here.runtime.image(image, pull=True, login=login))
+    return patiently(tended, here, act)
 
 
 def _care(tended: Tended, here: Here) -> care.Care:
@@ -261,6 +214,16 @@ def _in_thread(what: str, handle: Handle, act: Callable[[], None]) -> threading.
     return thread
 
 
+def _serve_terminals(tended: Tended, handle: Handle, here: Here) -> None:
+    def serve() -> None:
+        here.desk.serve(tended.attempt, handle, program=tended.terminal)
+
+    if tended.terminal or handle.adopted:  # it may have to wait for the engine
+        _in_thread("serve terminals", handle, serve)
+    else:
+        serve()
+
+
 def _follow(tended: Tended, handle: Handle, here: Here) -> None:
     """Read the container's output until it ends; the process's flusher writes the rows.
 
@@ -275,10 +238,10 @@ def _follow(tended: Tended, handle: Handle, here: Here) -> None:
                 connection.close()
 
     before = writer.total
-    _patiently(tended, here, read)
+    patiently(tended, here, read)
     while writer.total >= LONG_LOG_BYTES and writer.total > before:
         before = writer.total
-        _patiently(tended, here, read)
+        patiently(tended, here, read)
 
 
 def _await_log(tended: Tended, follower: threading.Thread) -> None:
@@ -296,37 +259,6 @@ def _measure(tended: Tended, handle: Handle, here: Here) -> None:
             tended.meter.add(sample)
     except RuntimeFault as fault:
         logger.info("No more samples of %s: %s", handle.name, fault)
-
-
-def _patiently(tended: Tended, here: Here, act: Callable[[], T]) -> T:
-    """Do it, waiting while the engine is away: a job is not failed because its engine restarts.
-
-    Cancel ends the wait where nothing was started yet; Left is raised where this process is to end.
-    """
-
-    def away(error: BaseException) -> bool:
-        return isinstance(error, RuntimeFault) and error.code == "engine_away"
-
-    def note(state: RetryCallState) -> None:
-        if not tended.engine_went:
-            tended.engine_went = True
-            said = f"Docker Engine on {here.host.name} does not answer; waiting for it."
-            record(tended.job.number, "engine", said, task_id=tended.attempt.task_id)
-            connection.close()
-
-    try:
-        return Retrying(
-            retry=retry_if_exception(away),
-            wait=wait_fixed(ENGINE_WAIT_S),
-            sleep=sleep_using_event(here.leaving),
-            stop=lambda _: here.leaving.is_set() or bool(tended.stopping and tended.handle is None),
-            before_sleep=note,
-            reraise=True,
-        )(act)
-    except RuntimeFault as fault:
-        if away(fault) and here.leaving.is_set():
-            raise Left from fault
-        raise
 
 
 def _outcome(tended: Tended, ended: Exited | Missing) -> Outcome:
@@ -364,7 +296,7 @@ def _close_log(tended: Tended) -> None:
         tended.writer.finish()
     tended.meter.write(tended.attempt, tended.job.number)
     try:
-        logs.close(tended.attempt)
+        logs.close(tended.attempt, tended.writer)
     except (PortalError, OSError):
         logger.exception("The log of %s stays in rows: the store did not take it.", tended.attempt.name)
 
@@ -399,6 +331,6 @@ def _tidy(tended: Tended, here: Here) -> None:
     if tended.work.shared and here.leaving.is_set():
         return  # the next process may be at it already, and begins by tidying it
     if handle is not None:
-        _patiently(tended, here, lambda: here.runtime.remove(handle))
-    _patiently(tended, here, lambda: tended.nodes.remove(here.runtime))
+        patiently(tended, here, lambda: here.runtime.remove(handle))
+    patiently(tended, here, lambda: tended.nodes.remove(here.runtime))
     tended.work.clear()

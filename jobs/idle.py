@@ -15,8 +15,8 @@ from django.db.models import DurationField, ExpressionWrapper
 from django.db.models.functions import Coalesce, Greatest, Now
 
 from jobs.events import record
-from jobs.execute import Tended
 from jobs.models import Endpoint, Job
+from jobs.tended import Tended
 from portal.doorbell import chore
 from portal.templatetags.portal_ui import duration
 

@@ -17,12 +17,12 @@ from typing import Protocol
 import zstandard
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Min
 from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
 from jobs import store
-from jobs.events import notify
+from jobs.events import CHANNEL
 from jobs.models import Attempt, LogChunk
 from jobs.runtimes.base import LogLine
 
@@ -30,6 +30,15 @@ CHUNK_BYTES = 64 * 1024
 SMALL_BYTES = 16 * 1024
 FLUSH_S = 0.2
 CUT_STEP_BYTES = 2**20
+# Rows, their total and the notice in one statement, which is a transaction of its own: every attempt writes a log.
+WRITE = """
+WITH written AS (
+  INSERT INTO jobs_logchunk (attempt_id, sequence, "offset", data, stamp, repeats)
+  SELECT %(attempt)s, %(sequence)s + made.number - 1, %(offset)s + (made.number - 1) * %(step)s, made.data, %(stamp)s, %(repeats)s
+  FROM unnest(%(pieces)s::bytea[]) WITH ORDINALITY AS made(data, number)),
+counted AS (UPDATE jobs_attempt SET log_bytes = %(total)s WHERE id = %(attempt)s)
+SELECT pg_notify(%(channel)s, %(notice)s)
+"""
 GAP_MARK = b"\n[output was lost here while nobody could follow it]\n"
 
 
@@ -60,7 +69,8 @@ class LogWriter:
         self._lock = threading.Lock()
         self._buffer = bytearray()
         self._stamp, self._repeats = "", 0
-        last = LogChunk.objects.filter(attempt=self.attempt).order_by("-sequence").first()
+        rows = LogChunk.objects.filter(attempt=self.attempt).order_by("-sequence")
+        last = None if self.attempt.fresh else rows.first()
         self._sequence = last.sequence + 1 if last else 0
         self._offset = last.offset + len(last.data) if last else 0
         if last:
@@ -127,23 +137,23 @@ class LogWriter:
                 return False
             data = bytes(self._buffer)
             pieces = [data[start : start + CHUNK_BYTES] for start in range(0, len(data), CHUNK_BYTES)]
-            rows = []
-            for number, piece in enumerate(pieces):
-                rows.append(
-                    LogChunk(
-                        attempt=self.attempt,
-                        sequence=self._sequence + number,
-                        offset=self._offset + number * CHUNK_BYTES,
-                        data=piece,
-                        stamp=self._stamp,
-                        repeats=self._repeats,
-                    )
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    WRITE,
+                    {
+                        "attempt": self.attempt.pk,
+                        "sequence": self._sequence,
+                        "offset": self._offset,
+                        "step": CHUNK_BYTES,
+                        "pieces": pieces,
+                        "stamp": self._stamp,
+                        "repeats": self._repeats,
+                        "total": self._offset + len(data),
+                        "channel": CHANNEL,
+                        "notice": f"{self.attempt.task.job_id} log",
+                    },
                 )
-            with transaction.atomic():
-                LogChunk.objects.bulk_create(rows)
-                Attempt.objects.filter(pk=self.attempt.pk).update(log_bytes=self._offset + len(data))
-                notify(self.attempt.task.job_id, "log")
-            self._sequence += len(rows)
+            self._sequence += len(pieces)
             self._offset += len(data)
             self._buffer.clear()
             self._pending_since = 0.0
@@ -286,8 +296,13 @@ class _Chunks(io.RawIOBase):
         return size
 
 
-def close(attempt: Attempt) -> None:
-    """Make one zstd file in the store of a finished log, and delete its rows (below 16 KiB it stays a row). Safe to repeat."""
+def close(attempt: Attempt, writer: LogWriter | None = None) -> None:
+    """Make one zstd file in the store of a finished log, and delete its rows (below 16 KiB it stays a row). Safe to repeat.
+
+    `writer`, where there is one, has finished: what it has written is the whole log.
+    """
+    if writer is not None and writer.total <= SMALL_BYTES:
+        return
     runs = _runs(attempt)
     total = runs[-1][1]
     if attempt.log_state != Attempt.LogState.ROWS or total <= SMALL_BYTES:

@@ -15,11 +15,11 @@ from django.db import transaction
 
 from jobs import endpoints
 from jobs.events import notify, record
-from jobs.execute import Tended
 from jobs.models import Endpoint
 from jobs.relay import namespaces
 from jobs.relay.handshake import Refused
 from jobs.runtimes.base import Runtime
+from jobs.tended import Tended
 from portal.doorbell import chore
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from django.db import Error, InterfaceError, OperationalError, connection
 
 from jobs import claim, endpoints, stages
-from jobs.execute import Here, Tended, execute
+from jobs.execute import execute
 from jobs.folders import HOST_LABEL, INSTALLATION_LABEL
 from jobs.models import Attempt, Host, Installation, MachineType
 from jobs.models.jobs import LostRace
@@ -22,6 +22,8 @@ from jobs.relay.server import Relay
 from jobs.relay.targets import Place
 from jobs.runtimes.base import Runtime, RuntimeFault
 from jobs.states import ATTEMPT_OPEN, FailureClass
+from jobs.stints import Stint
+from jobs.tended import Here, Tended
 from jobs.terminals.desk import Desk
 from jobs.warm import Warm
 from jobs.watch import Watcher
@@ -144,9 +146,9 @@ class Slots:
         return thread
 
     def _serve_slot(self, machine: MachineType, slot: int, gpu_indexes: tuple[int, ...]) -> None:
-        bell = self._bells[machine.pk]
+        bell, stint = self._bells[machine.pk], Stint()
         while not self.leaving.is_set() and not self.watcher.superseded.is_set():
-            attempt = self._next(machine, slot)
+            attempt = self._next(machine, slot, stint)
             if attempt is not None:
                 bell.ring()  # where one task was there may be more: wake a sibling
                 self._run(attempt, gpu_indexes)
@@ -174,9 +176,10 @@ class Slots:
                 return
             self._run(attempt, ())
 
-    def _next(self, machine: MachineType, slot: int) -> Attempt | None:
+    def _next(self, machine: MachineType, slot: int, stint: Stint) -> Attempt | None:
         """What the slot has to do now. Never raises: a slot that ended would still count as one that serves."""
         incarnation = self.host.incarnation
+        found: Attempt | None = None
         try:
             found = claim.recover(host=self.host, incarnation=incarnation, machine_id=machine.pk, slot=slot)
             if found is None and not self.watcher.engine_fault:
@@ -186,21 +189,29 @@ class Slots:
                     machine_id=machine.pk,
                     slot=slot,
                     prefix=self._prefix,
+                    after=stint.after(self._warm(machine, slot)),
                 )
+            stint.took(found)
             self._let_go(machine, slot, found)
-            return found
+            if found is None:
+                connection.close()
+            return found  # the connection is needed for it at once
         except Error as error:
             logger.warning("The database did not answer a slot of %s: %s", machine.name, error)
         except Exception:
             logger.exception("A slot of %s could not look for work; it tries again.", machine.name)
-        finally:
-            connection.close()
+        if found is not None:  # it is ours by now, and nobody else would ever take it up
+            return found
+        connection.close()
         self.leaving.wait(RETRY_S)
         return None
 
+    def _warm(self, machine: MachineType, slot: int) -> Warm:
+        return Warm.at(self._prefix, self.host, machine.pk, slot)
+
     def _let_go(self, machine: MachineType, slot: int, found: Attempt | None) -> None:
         """End the container that the slot keeps, unless what it has to do next runs in it. Never one that may be another's."""
-        warm = Warm.at(self._prefix, self.host, machine.pk, slot)
+        warm = self._warm(machine, slot)
         if not warm.there or (found is not None and warm.serves(found)):
             return
         ours = Host.objects.filter(pk=self.host.pk, incarnation=self.host.incarnation)

@@ -49,28 +49,29 @@ def settle(attempt: Attempt, outcome: Outcome, *, state: AttemptState = AttemptS
             cpu_s=outcome.cpu_s,
             memory_peak_bytes=outcome.memory_peak_bytes,
         )
-        endpoints.close_all(attempt)
+        if not task.job.in_stages:  # what runs in stages serves nothing
+            endpoints.close_all(attempt)
         if outcome.failure is None or outcome.results:
             _keep_results(task, outcome.results)
-        task = _ended(task, outcome)
-        if task.job.in_stages:
-            stage_counting.spend(attempt)
-        return task
+        return _ended(task, attempt, outcome)
 
 
-def _ended(task: Task, outcome: Outcome) -> Task:
+def _ended(task: Task, attempt: Attempt, outcome: Outcome) -> Task:
     """What follows for the task, its stage and its job."""
     if outcome.failure == FailureClass.INFRA and outcome.retry and task.infra_retries < INFRA_RETRIES:
         # The job's lock: a cancel asked for from now on finds the task waiting, and an earlier one is seen here.
         job = stage_counting.lock(task.job_id)
         if job is not None and not stage_counting.stopping(job):
+            if job.in_stages:
+                stage_counting.spend(attempt)
             return _again(task, outcome)
         outcome = replace(outcome, failure=FailureClass.CANCELLED, reason=f"Cancelled. {outcome.reason}")
     if task.job.in_stages and stage_counting.once_more(task, outcome):
+        stage_counting.spend(attempt)
         return task
     _finish_task(task, outcome)
     if task.job.in_stages:
-        stage_counting.count(task, outcome)
+        stage_counting.count(task, attempt, outcome)
     else:
         _finish_stage(task, outcome)
     return task
@@ -116,7 +117,9 @@ def cancel_waiting(job: Job, reason: str) -> bool:
 
 
 def _keep_results(task: Task, items: Sequence[Item]) -> None:
-    Result.objects.filter(task=task).delete()
+    """In place of what an earlier attempt has left."""
+    if task.attempt_number > 1:
+        Result.objects.filter(task=task).delete()
     Result.objects.bulk_create(
         [
             Result(

@@ -1,6 +1,7 @@
 """The S3 service behind a vault of type OBJECT, or a source or destination in a bucket: its client, answers, listings.
 
 Nothing is taken from this process's own surroundings (keys, profiles, instance roles): the place says all there is.
+The client's library weighs a worker down, so s3_client is imported where a bucket is first spoken to, and not before.
 """
 
 from __future__ import annotations
@@ -9,35 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-import boto3
-from botocore import UNSIGNED
-from botocore.awsrequest import (
-    AWSHTTPConnection,
-    AWSHTTPConnectionPool,
-    AWSHTTPSConnection,
-    AWSHTTPSConnectionPool,
-)
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    HTTPClientError,
-    IncompleteReadError,
-    ParamValidationError,
-    SSLError,
-)
 from urllib3.exceptions import HTTPError
 
 from jobs.object_words import ObjectWords
 from jobs.safe_paths import DEPTH_MAX, NAME_MAX_BYTES
 from portal.errors import NotFound, PortalError
-from portal.outward import NotPublic, Vetted
-from portal.people.sealing import unseal
+from portal.outward import NotPublic
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
     from types_boto3_s3.client import S3Client
 
 KEY_MAX = 1024
@@ -100,85 +83,33 @@ class Place(Protocol):
     def words(self) -> ObjectWords: ...
 
 
-@dataclass(frozen=True)
-class Way:
-    """How to reach a bucket. Hashable: whoever asks the same way shares a client."""
-
-    endpoint: str
-    region: str
-    access_key: str
-    sealed_secret: str
-    guarded: bool
-    patient: bool
-
-
-class _VettedHTTP(Vetted, AWSHTTPConnection):  # type: ignore[misc]
-    """Connects to public addresses only."""
-
-
-class _VettedHTTPS(Vetted, AWSHTTPSConnection):  # type: ignore[misc]
-    """The same over TLS."""
-
-
-class _VettedPool(AWSHTTPConnectionPool):
-    ConnectionCls = _VettedHTTP
-
-
-class _VettedTLSPool(AWSHTTPSConnectionPool):
-    ConnectionCls = _VettedHTTPS
-
-
 def client(place: Place, *, patient: bool = False) -> S3Client:
     """The place's client, made once and safe to share among threads. `patient`: for a worker, whom nobody waits for."""
-    way = Way(place.endpoint, place.region, place.access_key, place.sealed_secret, place.guarded, patient)
+    from botocore.exceptions import BotoCoreError
+
+    from jobs import s3_client
+
+    way = s3_client.Way(place.endpoint, place.region, place.access_key, place.sealed_secret, place.guarded, patient)
     try:
-        return _guarded(way) if place.guarded else _client(way)
+        return s3_client.of(way)
     except (ValueError, BotoCoreError) as error:
         raise ObjectsRefused(_said(place, "no_endpoint", region=place.region, reason=str(error))) from error
-
-
-def _made(way: Way) -> S3Client:
-    more: dict[str, Any] = {"ignore_configured_endpoint_urls": True}
-    more |= {} if way.access_key else {"signature_version": UNSIGNED}
-    more |= {"proxies": {}} if way.guarded else {}
-    config = Config(
-        connect_timeout=5 if way.patient else 3,
-        read_timeout=60 if way.patient else 20,
-        retries={"mode": "standard", "total_max_attempts": 3 if way.patient else 2},
-        max_pool_connections=16,
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        s3={"addressing_style": "path" if way.endpoint else "auto"},
-        **more,
-    )
-    session = boto3.session.Session(
-        aws_access_key_id=way.access_key or None,
-        aws_secret_access_key=unseal(way.sealed_secret) or None,
-        region_name=way.region or "us-east-1",
-    )
-    made: S3Client = session.client("s3", endpoint_url=way.endpoint or None, config=config)
-    if way.guarded:  # botocore has no other place for it; a test holds this to what it does
-        manager = made._endpoint.http_session._manager  # type: ignore[attr-defined]
-        manager.pool_classes_by_scheme = {"http": _VettedPool, "https": _VettedTLSPool}
-    return made
-
-
-_client = lru_cache(maxsize=64)(_made)
-_guarded = lru_cache(maxsize=4)(_made)  # apart, for they come and go with each job and each test of a connection
 
 
 @contextmanager
 def plain_faults(place: Place, path: str = "") -> Iterator[None]:
     """Turn what the service or the way to it answers into our errors. `path` is the object that is spoken of."""
+    from botocore import exceptions
+
     try:
         yield
-    except ClientError as error:
+    except exceptions.ClientError as error:
         raise _told(place, path, error) from error
-    except ParamValidationError as error:
+    except exceptions.ParamValidationError as error:
         raise ObjectsRefused(_said(place, "bad_bucket")) from error
-    except SSLError as error:
+    except exceptions.SSLError as error:
         raise ObjectsAway(_said(place, "certificate")) from error
-    except (BotoCoreError, HTTPClientError, IncompleteReadError, HTTPError, ConnectionError, TimeoutError) as error:
+    except (exceptions.BotoCoreError, HTTPError, ConnectionError, TimeoutError) as error:
         refused = getattr(error, "kwargs", {}).get("error")
         if isinstance(refused, NotPublic):
             raise refused from error

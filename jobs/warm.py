@@ -89,7 +89,8 @@ class Warm:
         self.post.mkdir(mode=0o700, exist_ok=True)
         give(self.post, plan)
         self.post.chmod(0o2770 if os.geteuid() else 0o700)
-        self._for.write_text(_stage_of(attempt), encoding="ascii")
+        if not self.serves(attempt):
+            self._for.write_text(_stage_of(attempt), encoding="ascii")
 
     def empty(self) -> bool:
         """Take out what a task has left; the folders themselves are mounted. False where something stays."""
@@ -115,10 +116,7 @@ class Warm:
         scripts = {KEEPER: harness.KEEPER, REMAINS: harness.REMAINS}
         mounts = []
         for target, text in scripts.items():
-            script = self.folder.files / target.rpartition("/")[2]
-            script.write_text(text, encoding="utf-8")
-            script.chmod(0o444)
-            mounts.append(Mount(str(script), target, readonly=True))
+            mounts.append(Mount(str(self._script(target, text)), target, readonly=True))
         kept = replace(
             spec,
             name=self.name,
@@ -129,6 +127,17 @@ class Warm:
         told = f"{kept!r}\n{_stage_of(attempt)}\n{harness.TEXT}\n{harness.KEEPER}\n{harness.REMAINS}"
         labels: Mapping[str, str] = {**spec.labels, LABEL: hashlib.sha256(told.encode()).hexdigest()}
         return replace(spec, kept=replace(kept, labels=labels))
+
+    def _script(self, target: str, text: str) -> Path:
+        """The file of a script of ours, written once: each release has its own."""
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        script = self.folder.files / f"{digest}-{target.rpartition('/')[2]}"
+        if not script.exists():
+            fresh = script.with_suffix(".new")
+            fresh.write_text(text, encoding="utf-8")
+            fresh.chmod(0o444)
+            fresh.replace(script)
+        return script
 
 
 def warm_for(attempt: Attempt, row: JobStage, plan: RunPlan, *, keeps: bool) -> Warm | None:

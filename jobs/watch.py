@@ -19,12 +19,12 @@ from django.db import Error, connection
 from django.db.models.functions import Now
 
 from jobs import claim, collect, idle, limits, placement, stage_counting, vault_locks
-from jobs.execute import Tended
 from jobs.logs import FLUSH_S
 from jobs.models import Attempt, Host
 from jobs.readiness import Ears, Readiness
 from jobs.runtimes.base import Handle, Runtime, RuntimeFault
 from jobs.states import ATTEMPT_OPEN, FailureClass
+from jobs.tended import Tended
 from portal.errors import PortalError
 
 logger = logging.getLogger(__name__)

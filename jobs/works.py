@@ -9,6 +9,7 @@ from typing import ClassVar, cast
 
 from apps_catalog.launch.spec import RunPlan
 from apps_catalog.launch.stage_plan import CHUNK
+from apps_catalog.models import bulk
 from jobs.care import Care
 from jobs.folders import Folder, Given
 from jobs.models import Attempt, Job, JobStage
@@ -58,7 +59,7 @@ def work_of(attempt: Attempt, job: Job, folder: Folder, host: str, *, keeps: boo
     if not job.in_stages:
         plan = RunPlan.from_json(job.plan)
         return Whole(attempt, job, folder, host, plan, job.machine_type.name, plan.limits.disk_mib)
-    rows = JobStage.objects.select_related("version__app", "machine_type")
+    rows = JobStage.objects.select_related("version__app", "machine_type").defer(*bulk("version__"))
     row = rows.get(job=job, stage=attempt.task.stage)
     stage_plan = RunPlan.from_json(row.plan) if row.plan else None
     machine = row.machine_type

@@ -29,7 +29,7 @@ from apps_catalog.services.publishing import (
 )
 from apps_catalog.services.reading import authored_spec, not_launchable, read_definition, spec_of
 from apps_catalog.services.shaping import edited_overlay, set_overlay
-from apps_catalog.services.tags import resolve_tag, tags_of
+from apps_catalog.services.tags import bundles_for, exact_tag, resolve_tag, tags_of
 
 __all__ = [
     "ENGINES",
@@ -39,11 +39,13 @@ __all__ = [
     "accept_eula",
     "authored_spec",
     "begin_image_import",
+    "bundles_for",
     "edited_overlay",
     "eula_accepted_at",
     "eula_address",
     "eula_digest",
     "eula_missing",
+    "exact_tag",
     "fail_image_import",
     "finish_image_import",
     "from_archive",

@@ -1,4 +1,4 @@
-"""Tags of bundles: name, name@1, name@1.2; and which version each means now."""
+"""Tags of bundles: name, name@1, name@1.2; which version each means now, and which are whose to use."""
 
 from __future__ import annotations
 
@@ -12,6 +12,21 @@ from portal.people.models import User
 NOUNS = {App.Role.APP: "app", App.Role.PARTITIONER: "partitioner", App.Role.ASSEMBLER: "assembler"}
 
 
+def usable_by(user: User) -> Q:
+    """Of apps: those that a person may use. Seen in the catalog, their own, or those that come with Slipway."""
+    return Q(pk__in=App.objects.visible_to(user).values("pk")) | Q(builtin=True) | Q(created_by=user.pk or 0)
+
+
+def bundles_for(user: User) -> QuerySet[App]:
+    """The bundles that a person may use."""
+    return App.objects.filter(usable_by(user), kind=App.Kind.BYTENITE)
+
+
+def exact_tag(version: Version) -> str:
+    """The tag that names exactly this version."""
+    return f"{version.app.slug}@{version.label}"
+
+
 def resolve_tag(tag: str, *, user: User, role: str = "") -> Version:
     """The version that a tag means to this person: the exact one, else the highest that is active.
 
@@ -21,9 +36,7 @@ def resolve_tag(tag: str, *, user: User, role: str = "") -> Version:
     if not TAG.fullmatch(tag):
         raise Invalid(f"{tag[:80]!r} is no tag. Write the name of a bundle, name@1 or name@1.2.", code="bad_tag")
     name, _, numbers = tag.partition("@")
-    bundles = App.objects.filter(kind=App.Kind.BYTENITE)
-    visible = Q(pk__in=App.objects.visible_to(user).values("pk")) | Q(builtin=True) | Q(created_by=user.pk or 0)
-    app = bundles.filter(visible).defer("icon", "search").filter(slug__iexact=name).first()
+    app = bundles_for(user).defer("icon", "search").filter(slug__iexact=name).first()
     if app is None:
         raise NotFound(f"There is no ByteNite app or engine '{name}' that you may see.", code="unknown_tag")
     if role and app.role != role:
@@ -61,7 +74,7 @@ def active_versions(app: App) -> QuerySet[Version]:
 def tags_of(version: Version) -> list[str]:
     """What a version is called now: always its exact tag, and the shorter ones where it is the highest that is active."""
     app = version.app
-    tags = [f"{app.slug}@{version.major}.{version.minor}"]
+    tags = [exact_tag(version)]
     if version.state != Version.State.PUBLISHED:
         return tags
     active = list(active_versions(app).values_list("pk", "major"))

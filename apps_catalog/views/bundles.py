@@ -82,7 +82,7 @@ def _said(done: ImportedBundle) -> str:
     version = done.version
     if version is None:
         return ""
-    name = f"{version.app.slug}@{version.label}"
+    name = services.exact_tag(version)
     active = version.state == Version.State.PUBLISHED
     if done.created:
         return f"{name} is imported and active: it takes jobs." if active else f"{name} is imported as a draft."

@@ -17,7 +17,7 @@ from django.urls import reverse
 from apps_catalog.models import App, Version
 from apps_catalog.services import publishing, spec_of
 from apps_catalog.services.bundles import from_archive, import_bundle
-from apps_catalog.services.tags import resolve_tag
+from apps_catalog.services.tags import exact_tag, resolve_tag
 from jobs.bytenite import data_sources
 from jobs.bytenite.answers import Act, Endpoint, ok
 from jobs.bytenite.calls import Call, Caller, malformed, snake
@@ -125,20 +125,20 @@ class Bundles:
         version = self._find(call, who)
         return {
             "status": STATUS.get(Version.State(version.state), "inactive"),
-            "tag": f"{version.app.slug}@{version.label}",
+            "tag": exact_tag(version),
         }
 
     def activate(self, call: Call, who: Caller) -> dict[str, Any]:
         version = self._find(call, who)
         if version.state != Version.State.PUBLISHED:
             publishing.publish(version=version, actor=who.user)
-        return ok(call.request, f"{version.app.slug}@{version.label} takes jobs.")
+        return ok(call.request, f"{exact_tag(version)} takes jobs.")
 
     def deactivate(self, call: Call, who: Caller) -> dict[str, Any]:
         version = self._find(call, who)
         if version.state == Version.State.PUBLISHED:
             publishing.retire(version=version, actor=who.user)
-        return ok(call.request, f"{version.app.slug}@{version.label} takes no jobs any more.")
+        return ok(call.request, f"{exact_tag(version)} takes no jobs any more.")
 
     def download(self, call: Call, who: Caller) -> dict[str, Any]:
         """A link to the bundle, good for an hour."""

@@ -311,6 +311,7 @@ class Attempt(Moving):
 
     task_id: int
     host_id: int
+    fresh = False  # it was made a moment ago, in this process: nothing can have been written of it yet
 
     class Meta:
         ordering: ClassVar = ["task", "number"]

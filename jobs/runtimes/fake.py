@@ -9,7 +9,6 @@ from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from jobs.runtimes import references
 from jobs.runtimes.base import (
     POST,
     ContainerSpec,
@@ -29,6 +28,7 @@ from jobs.runtimes.base import (
     Usage,
     refuse_unsound,
 )
+from jobs.runtimes.fake_images import FakeImages
 from jobs.runtimes.fake_programs import Container, FakeProgram, Program, Stream, by_words, pieces, stamp
 from jobs.runtimes.fake_terminals import FakeTerminal, LinesTerminal, Shell
 from jobs.runtimes.posts import Record
@@ -63,19 +63,15 @@ class FakeRuntime:
         self.held: dict[str, ContainerSpec] = {}  # the kept containers that are there
         self._program = program
         self._gpus = gpus
-        self._missing = set(missing)
-        self._registries = registries
+        self._images = FakeImages(set(missing), registries, files or {}, private or {})
         self._sample_every_s = sample_every_s
         self._changed = threading.Condition()
         self._containers: dict[str, Container] = {}
         self._networks: dict[str, dict[str, str]] = {}
         self._serial = 0
         self._is_away = False
-        self._files = files or {}
-        self._private = private or {}
         self._shell_less = set(shell_less)
         self._shells: dict[str, Shell] = {}
-        self._saved: dict[str, bytes] = {}
         self.started: list[ContainerSpec] = []  # every spec that really started, in order: a test can count
         self.read: list[tuple[str, str]] = []  # every image and path that was asked for
 
@@ -84,7 +80,7 @@ class FakeRuntime:
     def keep(self, reference: str, saved: bytes) -> None:
         """Have an image whose bytes, as `docker save` gives them, can be exported."""
         with self._changed:
-            self._saved[reference] = saved
+            self._images.saved[reference] = saved
 
     def away(self) -> None:
         self._set_away(True)
@@ -125,8 +121,7 @@ class FakeRuntime:
             self._require_engine()
             if spec.name in self._containers:
                 return Handle(name=spec.name, adopted=True)
-            if spec.image in self._missing:
-                raise _image_missing(spec.image, retry=True)
+            self._images.require(spec.image)
             if any(not 0 <= index < self._gpus for index in spec.gpu_indexes):
                 message = f"{spec.name!r} was not started: this host has {self._gpus} GPUs, not {spec.gpu_indexes}."
                 raise RuntimeFault(message, code="start_refused", retry=False)
@@ -367,37 +362,18 @@ class FakeRuntime:
     def image(self, reference: str, *, pull: bool, login: RegistryLogin | None = None) -> ImageInfo:
         with self._changed:
             self._require_engine()
-        if not references.is_image_id(reference):
-            references.require_allowed(references.parse_or_refuse(reference), reference, self._registries)
-        if reference in self._missing:
-            raise _image_missing(reference, retry=not pull)
-        if pull and reference in self._private and login != self._private[reference]:
-            raise RuntimeFault(f"Image {reference!r} was denied by its registry.", code="image_denied", retry=False)
-        return ImageInfo(reference=reference, pinned=self._id_of(reference), size_bytes=2**20, architecture="amd64")
-
-    @staticmethod
-    def _id_of(reference: str) -> str:
-        digest = reference.rpartition("@")[2]
-        if references.is_image_id(digest):
-            return digest
-        return f"sha256:{hashlib.sha256(reference.encode()).hexdigest()}"
+        return self._images.info(reference, pull=pull, login=login)
 
     def export(self, reference: str) -> Generator[bytes, None, None]:
-        found = next((name for name in self._saved if reference in (name, self._id_of(name))), None)
         with self._changed:
             self._require_engine()
-        if found is None:
-            raise _image_missing(reference, retry=True)
-        yield from pieces(self._saved[found])
+        yield from self._images.export(reference)
 
     def read_file(self, image: str, path: str, limit_bytes: int) -> bytes | None:
         with self._changed:
             self._require_engine()
             self.read.append((image, path))
-        if image in self._missing:
-            raise _image_missing(image, retry=True)
-        content = self._files.get(path)
-        return content if content is not None and len(content) <= limit_bytes else None
+        return self._images.read_file(image, path, limit_bytes)
 
     def ping(self) -> str:
         with self._changed:
@@ -413,9 +389,3 @@ class FakeRuntime:
     def _require_engine(self) -> None:
         if self._is_away:
             raise RuntimeFault("The fake engine is away: call back().", code="engine_away", retry=True)
-
-
-def _image_missing(reference: str, *, retry: bool) -> RuntimeFault:
-    return RuntimeFault(
-        f"Image {reference!r} is missing. Pull it, or check its name.", code="image_missing", retry=retry
-    )

@@ -32,6 +32,7 @@ BEGINS_S = 30.0  # from the start of a container until its keeper listens, on a 
 ANSWERS_S = 5.0  # beyond a grace: then the container itself is ended
 SAMPLE_S = 1.0
 _STEP_S = 0.01
+_ASK_S = 0.25  # between two questions to the engine, while a keeper is waited for
 _BLOCK_BYTES = 65_536
 
 
@@ -97,12 +98,14 @@ class KeepingRuntime(DockerRuntime):
 
     def _bell(self, kept: Kept) -> Bell:
         """A line to the keeper, which hears it. Raises KeeperGone with what became of the container, where there is none."""
-        until = time.monotonic() + BEGINS_S
+        until, ask_at = time.monotonic() + BEGINS_S, 0.0
         while True:
             try:
                 return Bell(Path(kept.post))
             except OSError:
-                self._demand_running(kept, until)
+                if time.monotonic() >= ask_at:
+                    self._demand_running(kept, until)
+                    ask_at = time.monotonic() + _ASK_S
             time.sleep(_STEP_S)
 
     def _demand_running(self, kept: Kept, until: float) -> None:
@@ -195,6 +198,9 @@ class KeepingRuntime(DockerRuntime):
             yield from super().usage(handle)
             return
         record = _record(handle, handle.kept)
+        time.sleep(SAMPLE_S)  # what ends before the first sample has its figures in its end, and needs nobody to listen
+        if record.over():
+            return
         try:
             with self._bell(handle.kept) as bell:
                 at = time.monotonic()

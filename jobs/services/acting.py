@@ -83,7 +83,16 @@ def rerun(*, job: Job, actor: User) -> Job:
     """A new job of the actor's with the same version and inputs (`retry_of`). Raises what submit raises."""
     if job.in_stages:
         asked = fan_out.fan_out_of(job)
-        return fan_out.submit(owner=actor, asked=asked, via="re-run", retry_of=job, project=job.project).job
+        made = fan_out.submit(
+            owner=actor,
+            asked=asked,
+            priority=job.priority,
+            notify=job.notify,
+            via="re-run",
+            retry_of=job,
+            project=job.project,
+        )
+        return made.job
     submission = Submission(
         command=job.command,
         parameters=job.parameters,

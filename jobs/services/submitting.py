@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from apps_catalog.judging import judge
 from apps_catalog.launch.document import text_fault
@@ -30,8 +29,9 @@ from apps_catalog.models import App, Version
 from apps_catalog.services import accept_eula, eula_address, eula_digest, eula_missing, not_launchable, spec_of
 from jobs import limits, placement, vault_locks
 from jobs.events import record
-from jobs.models import IdempotencyKey, Job, MachineType, Task, Upload
+from jobs.models import Job, MachineType, Task, Upload
 from jobs.services import batches
+from jobs.services.once_a_key import keep_key, made_before
 from jobs.services.resolving import Resolved, resolve
 from jobs.states import JobState, Stage, TaskState
 from jobs.uploads import from_base64, once
@@ -84,10 +84,8 @@ def submit(
         raise NotFound("There is no such app, or it is not yours to see.")
     _check_project(project)
     with transaction.atomic():
-        if key:
-            serialise(owner, key)
-            if found := earlier(owner, key, body_digest):
-                return Submitted(found, replayed=True)
+        if found := made_before(owner, key, body_digest):
+            return Submitted(found, replayed=True)
         if reason := not_launchable(version):
             raise Conflict(reason, code="not_launchable")
         resolved, launch = _judge(owner, version, submission, eula)
@@ -107,8 +105,7 @@ def submit(
             **_asked_for(launch, resolved, submission),
         )
         _write(job, resolved, via)
-        if key:
-            IdempotencyKey.objects.create(owner=owner, key=key, body_digest=body_digest, job=job)
+        keep_key(owner, key, body_digest, job)
         placement.wake({resolved.machine.name})
     return Submitted(job, replayed=False)
 
@@ -159,26 +156,6 @@ def _eula_faults(owner: User, version: Version, agreed: str) -> list[Fault]:
         return []
     said = f"has to be agreed to before launching. Read the licence terms and agree to them at {eula_address(version)}"
     return [Fault("/eula", "eula", said)]
-
-
-def serialise(owner: User, key: str) -> None:
-    """One at a time for the same owner and key, until the transaction ends."""
-    digest = hashlib.sha256(f"{owner.pk}:{key}".encode()).digest()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(digest[:8], "big", signed=True),))
-
-
-def earlier(owner: User, key: str, body_digest: str) -> Job | None:
-    row = IdempotencyKey.objects.select_related("job__version__app", "job__machine_type").filter(owner=owner, key=key)
-    found = row.first()
-    if found is None:
-        return None
-    if found.body_digest != body_digest:
-        raise Invalid(
-            f"This Idempotency-Key came before with another body, and made job {found.job_id}. Use a new key.",
-            code="idempotency_mismatch",
-        )
-    return found.job
 
 
 def _store_inline_uploads(owner: User, launch: Launch) -> Launch:

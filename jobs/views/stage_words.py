@@ -13,6 +13,7 @@ from jobs.fan_config import TRIAL_CHUNKS, Config
 from jobs.models import Job, JobStage, Task
 from jobs.placement import why_waiting
 from jobs.prices import price, total
+from jobs.services.fan_out.tags import tag_of
 from jobs.states import JobState, Stage, StageState, TaskState
 from jobs.ten_steps import TenStep, current, ten_steps
 from jobs.views.job_words import Step
@@ -141,7 +142,7 @@ def stage_views(job: Job, rows: Sequence[JobStage]) -> list[StageView]:
                 row=row,
                 stage=stage,
                 title=TITLES[stage],
-                bundle=f"{row.version.app.slug}@{row.version.label}" if row.version else "passthrough",
+                bundle=tag_of(row.version),
                 machine=row.machine_type.name,
                 running=runs,
                 waiting=max(row.open - runs, 0),

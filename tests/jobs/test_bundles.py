@@ -58,6 +58,16 @@ def test_the_least_used_are_forgotten(tmp_path: Path, monkeypatch: pytest.Monkey
     assert {path.name for path in (tmp_path / "h/bundles").iterdir()} == {digest for _, digest in made[2:]}
 
 
+def test_several_slots_may_forget_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundles, "KEPT", 1)
+    gone = tmp_path / "h/bundles" / ("0" * 64)
+    gone.parent.mkdir(parents=True)
+    gone.symlink_to(tmp_path / "nowhere")  # as one that another slot has just taken away
+    archive, digest = stored(tmp_path, zipped({"app/main.py": "1"}))
+    assert bundles.unpacked(archive, digest, tmp_path / "h").is_dir()
+    assert digest in {path.name for path in gone.parent.iterdir()}
+
+
 def link(archive: zipfile.ZipFile) -> None:
     info = zipfile.ZipInfo("app/passwd")
     info.external_attr = (stat.S_IFLNK | 0o777) << 16

@@ -15,6 +15,7 @@ from jobs.runtimes.base import Handle, LogLine
 from jobs.runtimes.fake import FakeRuntime
 from jobs.stage_work import Whole
 from jobs.states import JobState
+from jobs.tended import Here, Tended
 from jobs.terminals.desk import Desk
 from portal.people.models import User
 from tests.factories import make_job
@@ -40,8 +41,8 @@ def test_a_stream_that_ends_early_is_asked_again(owner: User) -> None:
     attempt = Attempt.objects.get(task__job=job)
     folder = folders.Folder(Path("/nowhere"))
     work = Whole(attempt, job, folder, attempt.host.name, None, job.machine_type.name, disk_mib=0)
-    tended = execute.Tended(attempt, job, work, Nodes(attempt.name, 1), writer=logs.LogWriter(attempt))
-    here = execute.Here(
+    tended = Tended(attempt, job, work, Nodes(attempt.name, 1), writer=logs.LogWriter(attempt))
+    here = Here(
         host=attempt.host,
         runtime=Rotating(),
         labels={},

@@ -12,9 +12,9 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from jobs import chores, endpoints, idle, services
-from jobs.execute import Tended
 from jobs.models import Endpoint, Job
 from jobs.states import JobState
+from jobs.tended import Tended
 from portal.errors import Conflict, Forbidden
 from portal.people.models import User
 from tests.factories import make_team

@@ -13,12 +13,12 @@ import pytest
 from django.core import mail
 
 from jobs import chores, readiness
-from jobs.execute import Tended
 from jobs.models import Endpoint, Job
 from jobs.readiness import OTHERS_AFTER_LOOKS, SILENT_LOOKS, Ears, Readiness
 from jobs.relay import namespaces
 from jobs.runtimes.base import Handle, Observation
 from jobs.runtimes.fake import FakeRuntime
+from jobs.tended import Tended
 from portal.people.models import User
 from tests.jobs.serving_jobs import endpoint_of, make_serving_job
 from tests.watchdog import ends

@@ -270,6 +270,16 @@ def test_retry_after_a_failed_assembly_assembles_alone_and_after_no_chunk_runs_a
     assert (anew.retry_of_id, begin(anew).task.stage) == (none.number, Stage.PARTITION)
 
 
+def test_running_again_and_retrying_keep_project_priority_and_mail(owner: User, settings: Any) -> None:
+    settings.MAIL_ENABLED = True
+    make_machine()
+    job = fan_out.submit(owner=owner, asked=asked(), project="flow", priority=3, notify=True).job
+    fail(job)
+    job.refresh_from_db()
+    for made in (services.rerun(job=job, actor=owner), fan_out.retry_failed(job=job, actor=owner)):
+        assert (made.project, made.priority, made.notify, made.retry_of_id) == ("flow", 3, True, job.number)
+
+
 def test_only_the_owner_retries_and_only_what_has_ended(owner: User, teammate: User) -> None:
     job = submit(owner)
     with pytest.raises(Conflict, match="not ended"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from jobs import hosts, keep, services
 from jobs.models import Attempt, Host, Installation, Task
-from jobs.runtimes.base import ContainerSpec
+from jobs.runtimes.base import ContainerSpec, Handle
 from jobs.runtimes.fake import FakeProgram, FakeRuntime
 from jobs.runtimes.keeping import KeepingRuntime
 from jobs.states import AttemptState, JobState, Stage
@@ -49,6 +50,19 @@ def test_tasks_of_the_stage_run_share_a_container_for_each_slot(owner: User, sta
     assert not any(spec.kept for spec in stages.of("partition") + stages.of("assemble"))
     until(lambda: not runtime.held)
     until(lambda: not list((Path(place(stages.of("run")[0], "/job")).parents[1]).glob("slipway-*")))
+
+
+def test_a_slot_that_serves_two_fan_outs_does_not_change_its_container_with_every_task(
+    owner: User, start: Start
+) -> None:
+    stages = Stages(partition=chunks(12))
+    runtime = keeping(stages)
+    jobs = [submit(owner, assembler=None) for _ in range(2)]
+    start(runtime, n1=1)
+    assert {ended(job, 60).state for job in jobs} == {JobState.SUCCEEDED}
+    order = [spec.name.split("-")[2] for spec in stages.of("run")]
+    assert len(order) == 24
+    assert sum(one != other for one, other in pairwise(order)) < 8  # turn by turn it would be 22
 
 
 def test_each_task_finds_its_own_chunk_alone_and_empty_folders(owner: User, start: Start) -> None:
@@ -122,6 +136,28 @@ def test_another_process_adopts_a_task_and_runs_none_twice(owner: User, start: S
     names = [spec.name for spec in stages.of("run")]
     assert len(names) == len(set(names)) == 3
     until(lambda: not runtime.held)
+
+
+class Stumbling(FakeRuntime):
+    """Raises what no runtime should where a kept container is removed, once."""
+
+    stumbled = False
+
+    def remove(self, handle: Handle) -> None:
+        if handle.name in self.held and not self.stumbled:
+            self.stumbled = True
+            raise ValueError("a bug")
+        super().remove(handle)
+
+
+def test_what_was_claimed_is_carried_through_though_the_container_before_it_does_not_go(
+    owner: User, start: Start
+) -> None:
+    runtime = Stumbling(Stages(partition=chunks(2)), keeps=True)
+    jobs = [submit(owner, assembler=None) for _ in range(2)]
+    start(runtime, n1=1)
+    assert {ended(job, 30).state for job in jobs} == {JobState.SUCCEEDED}
+    assert runtime.stumbled
 
 
 def test_the_sweep_spares_what_a_slot_keeps_and_takes_what_nobody_does(owner: User, start: Start) -> None:

@@ -19,9 +19,6 @@ SOURCES = sorted(path for folder in (*PACKAGES, "bench", "examples", "tests") fo
 # A file may be longer only with its reason here.
 LONG_FILES = {
     "tests/jobs/runtimes/test_contract.py": "one contract, one file: every runtime passes it whole",
-    "jobs/execute.py": "the story of an attempt, to be read from top to bottom",
-    "jobs/runtimes/fake.py": "one runtime, whole: all that the contract asks, in memory",
-    "apps_catalog/launch/spec.py": "the vocabulary that all parts of a launch share",
     "tests/addresses.py": "one table: every address, and who may use it",
 }
 FILE_LINES, FUNCTION_LINES = 400, 60

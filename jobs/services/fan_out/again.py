@@ -9,13 +9,13 @@ from django.db.models.functions import Now
 
 from jobs import placement, stage_opening
 from jobs.events import record
-from jobs.models import IdempotencyKey, Job, JobStage, Task
+from jobs.models import Job, JobStage, Task
 from jobs.services.fan_out.asking import fan_out_of
 from jobs.services.fan_out.checking import Judged, judge
 from jobs.services.fan_out.drafts import draft, locked_draft, things_to_fix
 from jobs.services.fan_out.running import queue, submit, write_stages
+from jobs.services.once_a_key import keep_key, made_before
 from jobs.services.rights import may_change
-from jobs.services.submitting import earlier, serialise
 from jobs.states import Stage, StageState, TaskState
 from portal.errors import Conflict, Forbidden, Invalid
 from portal.people.models import User
@@ -49,23 +49,19 @@ def retry_failed(*, job: Job, actor: User, key: str = "", via: str = "web") -> J
     if not may_change(job, actor):
         raise Forbidden("Only the owner of a job and operators may change it.")
     with transaction.atomic():
-        if key:
-            serialise(actor, key)
-            if found := earlier(actor, key, f"retry {job.pk}"):
-                return found
+        if found := made_before(actor, key, f"retry {job.pk}"):
+            return found
         # Until this commits, retention must not take the files: it locks the rows it purges.
         old = Job.objects.select_for_update(no_key=True, of=("self",)).select_related("version__app").get(pk=job.pk)
         _demand_rest(old)
         asked = fan_out_of(old)
+        as_it_was: dict[str, Any] = {"project": old.project, "priority": old.priority, "notify": old.notify}
         if JobStage.objects.get(job=old, stage=Stage.PARTITION).state != StageState.SUCCEEDED:
-            made = submit(
-                owner=actor, asked=asked, via=via, retry_of=old, project=old.project, priority=old.priority
-            ).job
+            made = submit(owner=actor, asked=asked, via=via, retry_of=old, **as_it_was).job
         else:
-            made = draft(owner=actor, asked=asked, via=via, retry_of=old, project=old.project, priority=old.priority)
+            made = draft(owner=actor, asked=asked, via=via, retry_of=old, **as_it_was)
             made = _take_over(made, old, actor)
-        if key:
-            IdempotencyKey.objects.create(owner=actor, key=key, body_digest=f"retry {job.pk}", job=made)
+        keep_key(actor, key, f"retry {job.pk}", made)
     made.refresh_from_db()
     return made
 

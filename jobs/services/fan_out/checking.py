@@ -15,6 +15,7 @@ from apps_catalog.launch.spec import Fault, Identity, Json, LaunchSpec, Requirem
 from apps_catalog.launch.stage_plan import stage_plan
 from apps_catalog.models import App, Version
 from apps_catalog.services import not_launchable, spec_of
+from apps_catalog.services.tags import usable_by
 from jobs import fan_config, sources, stage_secrets
 from jobs.fan_config import Config
 from jobs.models import Job, MachineType
@@ -134,8 +135,7 @@ def _version_faults(stage: Stage, version: Version, owner: User) -> list[Fault]:
     """Whether this version may be that stage of a job of this person's, and can be launched now."""
     section = SECTIONS[stage]
     app = version.app
-    theirs = App.objects.visible_to(owner).filter(pk=app.pk).exists() or app.builtin or app.created_by_id == owner.pk
-    if not theirs:
+    if not App.objects.filter(usable_by(owner), pk=app.pk).exists():
         return [Fault(f"/{section}", "unknown", "There is no such bundle, or it is not yours to see.")]
     if app.kind != App.Kind.BYTENITE or app.role != section:
         said = f"'{app.slug}' is not an {section}" if section[0] == "a" else f"'{app.slug}' is not a {section}"

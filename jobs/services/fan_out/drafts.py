@@ -17,11 +17,11 @@ from apps_catalog.models import Version
 from jobs import sources
 from jobs.events import record
 from jobs.fan_config import Config
-from jobs.models import IdempotencyKey, Job, JobStage, MachineType
+from jobs.models import Job, JobStage, MachineType
 from jobs.services.fan_out.asking import FanOut, fan_out_of
 from jobs.services.fan_out.checking import check, text_faults
+from jobs.services.once_a_key import keep_key, made_before
 from jobs.services.rights import may_change
-from jobs.services.submitting import earlier, serialise
 from jobs.states import JobState, Stage
 from portal.errors import Conflict, Forbidden, Invalid
 from portal.people.models import Team, User
@@ -56,10 +56,8 @@ def draft(
     """
     _storable(asked)
     with transaction.atomic():
-        if key:
-            serialise(owner, key)
-            if found := earlier(owner, key, body_digest):
-                return found
+        if found := made_before(owner, key, body_digest):
+            return found
         asked = _without_keys(asked, owner)
         job = Job(
             owner=owner,
@@ -81,8 +79,7 @@ def draft(
         job.save(force_insert=True)
         _keep_stages(job, asked)
         record(job.number, "drafted", f"Drafted by {owner.username} ({via}).")
-        if key:
-            IdempotencyKey.objects.create(owner=owner, key=key, body_digest=body_digest, job=job)
+        keep_key(owner, key, body_digest, job)
     return job
 
 

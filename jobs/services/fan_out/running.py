@@ -11,11 +11,12 @@ from django.db import transaction
 from apps_catalog.launch.spec import Fault, Json
 from jobs import limits, placement
 from jobs.events import record
-from jobs.models import IdempotencyKey, Job, JobStage, Task, Upload
+from jobs.models import Job, JobStage, Task, Upload
 from jobs.services.fan_out.asking import FanOut
 from jobs.services.fan_out.checking import Judged, judge
 from jobs.services.fan_out.drafts import change, draft, locked_draft, things_to_fix
-from jobs.services.submitting import Submitted, earlier, serialise
+from jobs.services.once_a_key import keep_key, made_before
+from jobs.services.submitting import Submitted
 from jobs.sources.files import ids_of
 from jobs.states import JobState, Stage, TaskState
 from portal.errors import Invalid
@@ -28,10 +29,8 @@ def run(*, job: Job, actor: User, config: Mapping[str, Json] | None = None, key:
     Raises Invalid with every fault, Full at the limit of queued jobs, Forbidden, Conflict where it is no draft any more.
     """
     with transaction.atomic():
-        if key:
-            serialise(actor, key)
-            if found := earlier(actor, key, f"run {job.pk}"):
-                return found
+        if found := made_before(actor, key, f"run {job.pk}"):
+            return found
         locked = locked_draft(job, actor, "run")
         if config:
             locked.config = {**locked.config, **config}
@@ -53,8 +52,7 @@ def run(*, job: Job, actor: User, config: Mapping[str, Json] | None = None, key:
             priority=locked.priority,
         )
         record(locked.number, "submitted", f"Submitted by {actor.username} ({via}).")
-        if key:
-            IdempotencyKey.objects.create(owner=actor, key=key, body_digest=f"run {job.pk}", job=locked)
+        keep_key(actor, key, f"run {job.pk}", locked)
         placement.wake({stage.machine.name})
     locked.refresh_from_db()
     return locked
@@ -68,10 +66,8 @@ def run_changed(
     Raises what change and run raise.
     """
     with transaction.atomic():
-        if key:
-            serialise(actor, key)
-            if found := earlier(actor, key, f"run {job.pk}"):
-                return found
+        if found := made_before(actor, key, f"run {job.pk}"):
+            return found
         changed = change(job=job, actor=actor, **parts)
         Job.objects.filter(pk=job.pk).update(notify=notify and settings.MAIL_ENABLED)
         return run(job=changed, actor=actor, key=key, via=via)
@@ -92,10 +88,8 @@ def submit(
 ) -> Submitted:
     """Draft and run in one act, whole or not at all. With a `key`, the same key and body give the first job again."""
     with transaction.atomic():
-        if key:
-            serialise(owner, key)
-            if found := earlier(owner, key, body_digest):
-                return Submitted(found, replayed=True)
+        if found := made_before(owner, key, body_digest):
+            return Submitted(found, replayed=True)
         made = draft(
             owner=owner,
             asked=asked,

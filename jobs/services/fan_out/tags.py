@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import difflib
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from apps_catalog.launch.bytenite import PASSTHROUGH
 from apps_catalog.launch.spec import Fault
 from apps_catalog.models import App, Version
-from apps_catalog.services.tags import resolve_tag
+from apps_catalog.services.tags import bundles_for, exact_tag, resolve_tag
 from portal.errors import PortalError
 from portal.people.models import User
 
 
 def usable_bundles(user: User, section: str) -> QuerySet[App]:
-    """The bundles that may be this section of a job of the person's: seen in the catalog, their own, or those that come with Slipway."""
-    seen = App.objects.visible_to(user).values("pk")
-    rows = App.objects.filter(kind=App.Kind.BYTENITE, role=section)
-    return rows.filter(Q(pk__in=seen) | Q(builtin=True) | Q(created_by=user))
+    """The bundles that may be this section of a job of the person's."""
+    return bundles_for(user).filter(role=section)
 
 
 def tag_of(version: Version | None) -> str:
-    """The tag that names exactly this version."""
-    return PASSTHROUGH if version is None else f"{version.app.slug}@{version.label}"
+    """The tag that names exactly this version, or passthrough."""
+    return PASSTHROUGH if version is None else exact_tag(version)
 
 
 def find_version(user: User, tag: str, section: str) -> Version | Fault | None:
@@ -48,7 +46,7 @@ def choices(user: User, section: str) -> list[tuple[str, str]]:
     versions = (
         Version.objects.filter(app__in=usable_bundles(user, section), state=Version.State.PUBLISHED)
         .select_related("app")
-        .only("label", "major", "minor", "app__slug", "app__name", "app__builtin", "app__default_version")
+        .only("label", "major", "minor", "app__slug", "app__name")
         .order_by("app__name", "app__slug", "-major", "-minor", "-pk")
     )
     seen: set[str] = set()
@@ -58,9 +56,9 @@ def choices(user: User, section: str) -> list[tuple[str, str]]:
         for tag, words in (
             (slug, f"{slug}: the latest{called}"),
             (f"{slug}@{version.major}", f"{slug}@{version.major}: the latest {version.major}.x"),
-            (f"{slug}@{version.label}", f"{slug}@{version.label}"),
+            (exact_tag(version), exact_tag(version)),
         ):
-            if tag not in seen and (tag != slug or version.app.default_version_id is not None):
+            if tag not in seen:
                 seen.add(tag)
                 found.append((tag, words))
     return found
