@@ -1,10 +1,10 @@
-"""What the templates of jobs in stages ask for."""
+"""What the templates of jobs, their tasks and attempts ask for."""
 
 from __future__ import annotations
 
 from django import template
 
-from jobs.task_words import STATE_WORDS
+from jobs.task_words import FAILURE_WORDS, STATE_WORDS
 
 register = template.Library()
 
@@ -18,3 +18,8 @@ def number(value: int) -> str:
 @register.filter
 def task_state(state: str) -> str:
     return STATE_WORDS[state]
+
+
+@register.filter
+def failure(failure_class: str) -> str:
+    return FAILURE_WORDS[failure_class]
