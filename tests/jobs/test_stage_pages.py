@@ -199,6 +199,17 @@ def test_the_logs_of_a_stage_are_one_to_search_by_words_and_level(as_owner: Clie
     assert as_owner.get(f"/jobs/{job.number}/log/?after=x&q=%00").status_code == 200
 
 
+def test_why_a_job_stopped_is_told_once(as_owner: Client, owner: User) -> None:
+    job = submit(owner)
+    partitioned(job, 1)
+    done(begin(job), "Exit code 3.", failure=FailureClass.USER, exit_code=3)
+    job.refresh_from_db()
+    assert job.state == JobState.FAILED
+    assert list(job.events.filter(message=job.reason).values_list("kind", flat=True)) == ["stopping", "failed"]
+    events = as_owner.get(f"/jobs/{job.number}/").content.decode().split('<ol class="events">')[1]
+    assert events.count(html.escape(job.reason, quote=False).replace("'", "&#x27;")) == 1
+
+
 def test_colours_are_left_out_of_what_is_read_and_searched(as_owner: Client, owner: User) -> None:
     job = submit(owner)
     partitioned(job, 1)
