@@ -108,8 +108,7 @@ def find_versions(owner: User, draft: FanDraft) -> tuple[dict[str, Version | Non
     found: dict[str, Version | None] = {}
     faults: list[Fault] = []
     for section in NAMES:
-        tag = chosen_tag(draft.tags.get(section), section)
-        one = tags.find_version(owner, tag, section) if tag else Fault(f"/{section}", "required", "Choose an app.")
+        one = tags.find_version(owner, chosen_tag(draft.tags.get(section), section), section)
         if isinstance(one, Fault):
             faults.append(one)
         else:
