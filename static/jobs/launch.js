@@ -120,7 +120,7 @@ if (form) {
   enliven(form);
   tieScale(form);
   readFaults();
-  document.querySelector("[data-remark]")?.focus(); // what was left out comes before what is wrong further down
+  if (!document.getElementById("problems")) document.querySelector("[data-remark]")?.focus(); // what is wrong comes first
   form.addEventListener("focusout", touch);
   form.addEventListener("change", touch);
   form.addEventListener("keydown", keys);
