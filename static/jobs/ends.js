@@ -295,7 +295,7 @@ class End {
 const ends = new WeakSet();
 
 /** Bring every part below `root` to life; safe to repeat. */
-export function enhance(root = document) {
+function enhance(root = document) {
   for (const element of root.querySelectorAll("[data-end]")) {
     if (ends.has(element)) continue;
     ends.add(element);

@@ -280,7 +280,7 @@ export class UploadBox {
 const boxes = new WeakSet();
 
 /** Bring every box below `root` to life; safe to repeat. */
-export function enhance(root = document) {
+function enhance(root = document) {
   for (const element of root.querySelectorAll("[data-upload]")) {
     if (boxes.has(element)) continue;
     boxes.add(element);
