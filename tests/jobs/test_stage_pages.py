@@ -201,7 +201,7 @@ def test_the_logs_of_a_stage_are_one_to_search_by_words_and_level(as_owner: Clie
 
 def test_why_a_job_stopped_is_told_once(as_owner: Client, owner: User) -> None:
     job = submit(owner)
-    partitioned(job, 1)
+    partitioned(job, 2)
     done(begin(job), "Exit code 3.", failure=FailureClass.USER, exit_code=3)
     job.refresh_from_db()
     assert job.state == JobState.FAILED
