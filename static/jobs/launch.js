@@ -126,10 +126,12 @@ if (form) {
   form.addEventListener("keydown", keys);
   form.addEventListener("input", () => { stale = true; });
   panel.addEventListener("htmx:configRequest", (event) => {
-    if (form.dataset.sent) return event.preventDefault(); // the page is being left, and what it asks about may be gone by then
+    if (form.dataset.sent) {
+      event.preventDefault(); // the page is being left, and what it asks about may be gone by then
+      return;
+    }
     stale = false; // its answer tells of all that was changed until now
     for (const input of form.querySelectorAll("input[type=file]")) delete event.detail.parameters[input.name];
-    return undefined;
   });
   panel.addEventListener("htmx:beforeSwap", keepFolds);
   panel.addEventListener("htmx:afterSwap", () => {
