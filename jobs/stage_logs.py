@@ -36,6 +36,10 @@ _LEVELS = (
     (Level.DEBUG, re.compile(r"\b(?:DEBUG|TRACE|VERBOSE)\b", re.ASCII)),
 )
 HEAD_CHARS = 400  # in which a level is looked for
+# Colours and what else steers a terminal, and control characters: what static/jobs/ansi.js takes out, too.
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-9;:]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,11 @@ class Line:
     level: Level
     text: str
 
+    @property
+    def bare(self) -> str:
+        """The text without what only a terminal understands."""
+        return bare(self.text)
+
 
 @dataclass(frozen=True)
 class Page:
@@ -57,9 +66,13 @@ class Page:
     cut: list[int]
 
 
+def bare(text: str) -> str:
+    return _ESCAPES.sub("", text)
+
+
 def level_of(text: str) -> Level:
     """What level a line seems to have, by the words that programs use for them; `info` where it has none of them."""
-    head = text[:HEAD_CHARS]
+    head = bare(text)[:HEAD_CHARS]  # a colour right before a word would hide where the word begins
     return next((level for level, words in _LEVELS if words.search(head)), Level.INFO)
 
 
@@ -113,7 +126,7 @@ def page(
             for one in lines_of(index, piece.data):
                 if index == task and one.number <= line:
                     continue
-                if (levels and one.level not in levels) or (needle and needle not in one.text.casefold()):
+                if (levels and one.level not in levels) or (needle and needle not in one.bare.casefold()):
                     continue
                 if len(found) == limit:
                     return Page(found, (found[-1].task, found[-1].number), cut)

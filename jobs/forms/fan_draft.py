@@ -98,12 +98,17 @@ class FanDraft:
         return isinstance(self.config, Mapping) and self.config.get("isTestJob") is True
 
 
+def chosen_tag(tag: str | None, section: str) -> str:
+    """The tag, or what counts where nothing is chosen: engines that run nothing, and no app."""
+    return tag or ("" if section == "app" else PASSTHROUGH)
+
+
 def find_versions(owner: User, draft: FanDraft) -> tuple[dict[str, Version | None], list[Fault]]:
     """The versions that the tags name, by section; those that name none are missing, and are faults."""
     found: dict[str, Version | None] = {}
     faults: list[Fault] = []
     for section in NAMES:
-        one = tags.find_version(owner, draft.tags.get(section) or PASSTHROUGH, section)
+        one = tags.find_version(owner, chosen_tag(draft.tags.get(section), section), section)
         if isinstance(one, Fault):
             faults.append(one)
         else:
@@ -125,7 +130,7 @@ def read_form(posted: QueryDict, owner: User) -> FanDraft:
     """The draft of a posted form. A section whose bundle was changed starts from the new one's defaults; another version
     of the same bundle keeps what was filled in."""
     draft = FanDraft(
-        tags={section: plain(posted, section).strip() or PASSTHROUGH for section in NAMES},
+        tags={section: chosen_tag(plain(posted, section).strip(), section) for section in NAMES},
         source=from_form(posted, "source"),
         destination=from_form(posted, "destination"),
         machines={str(stage): plain(posted, f"machine-{stage}") for stage in Stage if posted.get(f"machine-{stage}")},
@@ -293,7 +298,7 @@ def as_body(draft: FanDraft) -> dict[str, Json]:
     """The draft as the API takes it, and only what says something."""
     params = {section: value for section, value in draft.parameters.items() if value}
     machines = {stage: name for stage, name in draft.machines.items() if name}
-    body: dict[str, Json] = {section: draft.tags.get(section) or PASSTHROUGH for section in ("app", *NAMES)}
+    body: dict[str, Json] = {section: chosen_tag(draft.tags.get(section), section) for section in ("app", *NAMES)}
     optional: dict[str, Json] = {
         "params": params,
         "dataSource": draft.source,

@@ -11,7 +11,6 @@ from typing import Any
 from django.conf import settings
 from django.http import QueryDict
 
-from apps_catalog.launch.bytenite import PASSTHROUGH
 from apps_catalog.launch.json_schema.drawing import labels_of
 from apps_catalog.launch.json_schema.drawn import Drawn
 from apps_catalog.launch.requirements import Offer, cheapest, satisfies, why_none, words
@@ -28,6 +27,7 @@ from jobs.forms.fan_draft import (
     STAGE_OF,
     FanDraft,
     as_body,
+    chosen_tag,
     fan_out_from,
     find_versions,
     form_of_section,
@@ -153,11 +153,11 @@ class FanPage:
 
     def _section(self, section: str) -> SectionView:
         version = self.versions.get(section)
-        tag = self.draft.tags.get(section) or PASSTHROUGH
+        tag = chosen_tag(self.draft.tags.get(section), section)
         offered = tags.choices(self.owner, section)
         if self.launches and section == "app" and self.app is not None:
             offered = [pair for pair in offered if pair[0].partition("@")[0] == self.app.app.slug]
-        if tag and all(value != tag for value, _ in offered) and tag != "":
+        if tag and all(value != tag for value, _ in offered):
             offered = [*offered, (tag, tag if version is not None else f"{tag}: not there any more")]
         whole = self.wholes.get(section)
         nothing = NOTHING.get(section, "") if version is None else ""

@@ -1,4 +1,4 @@
-"""What the templates of jobs in stages ask for."""
+"""What the templates of jobs, their tasks and attempts ask for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django import template
 
 from apps_catalog.models import App
 from jobs.models import JobTemplate
-from jobs.task_words import STATE_WORDS
+from jobs.task_words import FAILURE_WORDS, STATE_WORDS
 from portal.people.models import User
 
 register = template.Library()
@@ -28,3 +28,8 @@ def number(value: int) -> str:
 @register.filter
 def task_state(state: str) -> str:
     return STATE_WORDS[state]
+
+
+@register.filter
+def failure(failure_class: str) -> str:
+    return FAILURE_WORDS[failure_class]

@@ -17,13 +17,12 @@ from jobs.models import Attempt, Job
 from jobs.results import name_field, renamed, results_of
 from jobs.states import JobState
 from jobs.views import job_stages
-from jobs.views.job_words import command_of, cost, given, sentence, steps
+from jobs.views.job_words import command_of, cost, events_of, given, sentence, steps
 from jobs.views.terminal_words import terminal_of
 from portal.errors import NotFound
 from portal.people import signed_in
 from portal.people.models import Team, User
 
-EVENTS_SHOWN = 200
 RESULTS_SHOWN = 500
 TABLE_ROWS = 24
 
@@ -126,7 +125,7 @@ def overview(request: HttpRequest, number: int) -> HttpResponse:
         "help": cleaned(job.version.help_html) if not job.terminal else "",
         "terminal": terminal if terminal and terminal.state != "ended" else None,
         "attempt": shown["newest"],
-        "events": job.events.order_by("-id")[:EVENTS_SHOWN],
+        "events": events_of(job),
     }
     return render(request, "jobs/job.html", shown | more)
 

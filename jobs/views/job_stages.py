@@ -20,10 +20,10 @@ from jobs.services.fan_out.asking import SECTIONS
 from jobs.stage_logs import Level
 from jobs.states import JOB_ACTIVE, JobState, Stage
 from jobs.views import stage_words
+from jobs.views.job_words import events_of
 from portal.errors import NotFound
 from portal.people.models import User
 
-EVENTS_SHOWN = 200
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 PICTURES_SHOWN = 6
 AFTER = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})")
@@ -58,7 +58,7 @@ def overview(request: HttpRequest, shown: dict[str, Any]) -> HttpResponse:
     shown |= {
         "counts": task_rows.counts(job),
         "pictures": pictures_of(results_of(job), name_field(job)) if job.terminal else [],
-        "events": job.events.order_by("-id")[:EVENTS_SHOWN],
+        "events": events_of(job),
     }
     return render(request, "jobs/stages/overview.html", shown)
 

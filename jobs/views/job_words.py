@@ -11,13 +11,14 @@ from typing import Any
 from apps_catalog.launch.parameters import Parameter
 from apps_catalog.launch.spec import Command
 from apps_catalog.services import spec_of
-from jobs.models import Attempt, Job
+from jobs.models import Attempt, Job, JobEvent
 from jobs.placement import why_waiting
 from jobs.prices import price, total
 from jobs.states import AttemptState, FailureClass, JobState
 from portal.errors import Conflict
 from portal.templatetags.portal_ui import duration
 
+EVENTS_SHOWN = 200
 TOLD_PARAMETERS = 3
 TOLD_LENGTH = 40
 FAILURES = {
@@ -178,3 +179,14 @@ def _of_app(parameters: Any) -> str:
 def _short(text: str) -> str:
     flat = " ".join(text.split())
     return flat if len(flat) <= TOLD_LENGTH else flat[: TOLD_LENGTH - 1] + "…"
+
+
+def events_of(job: Job) -> list[JobEvent]:
+    """The latest events, the newest first. What is said twice in a row stands once: a job that is stopped says why, and so
+    does its end."""
+    latest = list(job.events.order_by("-id")[:EVENTS_SHOWN])
+    return [
+        one
+        for one, newer in zip(latest, [None, *latest], strict=False)
+        if newer is None or one.message != newer.message
+    ]

@@ -64,7 +64,9 @@ def navigation(request: HttpRequest) -> list[NavigationItem]:
         if not needs or getattr(request.user, needs)
     ]
     here = request.path
-    nearest = max((url for _, url, _ in shown if here.startswith(url)), key=len, default="")
+    home = reverse("apps_catalog:catalog")  # which begins every address: its room are itself and the apps
+    rooms = {url: url if url != home else f"{home}apps/" for _, url, _ in shown}
+    nearest = max((url for url, room in rooms.items() if here == url or here.startswith(room)), key=len, default="")
     return [
         NavigationItem(label, url, icon, ("page" if here == url else "true") if url == nearest else "")
         for label, url, icon in shown

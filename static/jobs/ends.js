@@ -2,8 +2,9 @@
 //
 // What a part looks like is in templates/jobs/_source.html and _destination.html. Without this module all fields are there.
 import { csrfToken, toast } from "../portal/portal.js";
+import { size } from "../portal/sizes.js";
 import { Picker } from "./picker.js";
-import { Line, UploadBox, make, size } from "./upload.js";
+import { Line, UploadBox, make } from "./upload.js";
 
 const PIECE_BYTES = 8 * 2 ** 20;
 const WAITS_S = [1, 2, 4, 8, 15, 30]; // after a cut, until somebody must say to try again
@@ -294,7 +295,7 @@ class End {
 const ends = new WeakSet();
 
 /** Bring every part below `root` to life; safe to repeat. */
-export function enhance(root = document) {
+function enhance(root = document) {
   for (const element of root.querySelectorAll("[data-end]")) {
     if (ends.has(element)) continue;
     ends.add(element);

@@ -120,12 +120,16 @@ if (form) {
   enliven(form);
   tieScale(form);
   readFaults();
-  document.querySelector("[data-remark]")?.focus(); // what was left out comes before what is wrong further down
+  if (!document.getElementById("problems")) document.querySelector("[data-remark]")?.focus(); // what is wrong comes first
   form.addEventListener("focusout", touch);
   form.addEventListener("change", touch);
   form.addEventListener("keydown", keys);
   form.addEventListener("input", () => { stale = true; });
   panel.addEventListener("htmx:configRequest", (event) => {
+    if (form.dataset.sent) {
+      event.preventDefault(); // the page is being left, and what it asks about may be gone by then
+      return;
+    }
     stale = false; // its answer tells of all that was changed until now
     for (const input of form.querySelectorAll("input[type=file]")) delete event.detail.parameters[input.name];
   });

@@ -1,19 +1,13 @@
 // The table of tasks: rows are read a window at a time, and only those in view are in the page, however many there are.
+import { size } from "../portal/sizes.js";
+
 const WINDOW = 100;
 const KEPT = 12; // windows
 const ASKED_MOST = 3; // windows at once: who scrolls fast is not owed all that went by
 const SPARE = 10; // rows above and below what is seen
 const FRESH_MS = 2000;
 const WORDS = { held: "Held", ready: "Waiting", running: "Running", succeeded: "Succeeded", failed: "Failed", cancelled: "Not run" };
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 const figure = new Intl.NumberFormat("en");
-
-function size(bytes) {
-  let at = 0;
-  let value = bytes;
-  for (; value >= 1024 && at < UNITS.length - 1; at += 1) value /= 1024;
-  return `${value.toFixed(at && value < 10 ? 1 : 0)} ${UNITS[at]}`;
-}
 
 function span(seconds) {
   if (seconds < 10) return `${Math.max(0, seconds).toFixed(1).replace(/\.0$/, "")} s`;
@@ -58,7 +52,10 @@ class TaskTable {
     this.scroller.addEventListener("scroll", () => this.soon(), { passive: true });
     this.scroller.addEventListener("keydown", (event) => this.key(event));
     this.body.addEventListener("focusin", (event) => { this.current = Number(event.target.closest("tr")?.dataset.at ?? -1); });
-    new ResizeObserver(() => this.soon()).observe(this.scroller);
+    new ResizeObserver(() => {
+      this.height = this.drawn.values().next().value?.getBoundingClientRect().height || this.height; // narrow pages have taller rows
+      this.soon();
+    }).observe(this.scroller);
     document.addEventListener("slipway:stages", () => this.refresh());
     document.addEventListener("slipway:job", () => this.refresh());
     this.draw();

@@ -1,5 +1,6 @@
 // A terminal in the page: xterm.js draws, the session at the worker keeps what was shown, and says who has the keyboard.
 import { toast } from "../portal/portal.js";
+import { size } from "../portal/sizes.js";
 import { FitAddon } from "../vendor/xterm/addon-fit.mjs";
 import { Terminal } from "../vendor/xterm/xterm.mjs";
 import "./terminal-sheets.js";
@@ -341,11 +342,6 @@ class TerminalView {
     this.part("title").textContent = plain;
     if (this.root.dataset.page) document.title = plain ? `${plain} · ${this.root.dataset.page}` : this.root.dataset.page;
   }
-}
-
-function size(bytes) {
-  if (bytes < 1024) return `${bytes} bytes`;
-  return bytes < 1024 * 1024 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 }
 
 for (const root of document.querySelectorAll("[data-terminal-view]")) {

@@ -4,16 +4,9 @@
 // One file: its id goes into the box's hidden field (data-upload-id, made if missing), which then tells "change".
 // data-multiple: each file is sent to data-url by itself, and the box tells "slipway:uploaded" once none is under way.
 import { csrfToken, icon } from "../portal/portal.js";
+import { size } from "../portal/sizes.js";
 
 const AT_ONCE = 2;
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
-
-export function size(bytes) {
-  let value = bytes;
-  let unit = 0;
-  for (; value >= 1024 && unit < UNITS.length - 1; unit += 1) value /= 1024;
-  return `${value.toFixed(unit && value < 10 ? 1 : 0)} ${UNITS[unit]}`;
-}
 
 export function make(tag, className, text) {
   const element = document.createElement(tag);
@@ -287,7 +280,7 @@ export class UploadBox {
 const boxes = new WeakSet();
 
 /** Bring every box below `root` to life; safe to repeat. */
-export function enhance(root = document) {
+function enhance(root = document) {
   for (const element of root.querySelectorAll("[data-upload]")) {
     if (boxes.has(element)) continue;
     boxes.add(element);

@@ -35,7 +35,7 @@ export function toast(text, level = "info") {
 }
 
 /** Asks in a dialog; resolves to true or false. Escape and the first button say no. */
-export function confirmed(question, { yes = "Yes", danger = false } = {}) {
+function confirmed(question, { yes = "Yes", danger = false } = {}) {
   return new Promise((resolve) => {
     const dialog = document.createElement("dialog");
     const form = document.createElement("form");

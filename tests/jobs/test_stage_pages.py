@@ -200,6 +200,28 @@ def test_the_logs_of_a_stage_are_one_to_search_by_words_and_level(as_owner: Clie
     assert as_owner.get(f"/jobs/{job.number}/log/?after=x&q=%00").status_code == 200
 
 
+def test_why_a_job_stopped_is_told_once(as_owner: Client, owner: User) -> None:
+    job = submit(owner)
+    partitioned(job, 2)
+    done(begin(job), "Exit code 3.", failure=FailureClass.USER, exit_code=3)
+    job.refresh_from_db()
+    assert job.state == JobState.FAILED
+    assert list(job.events.filter(message=job.reason).values_list("kind", flat=True)) == ["stopping", "failed"]
+    events = as_owner.get(f"/jobs/{job.number}/").content.decode().split('<ol class="events">')[1]
+    assert events.count(html.escape(job.reason, quote=False).replace("'", "&#x27;")) == 1
+
+
+def test_colours_are_left_out_of_what_is_read_and_searched(as_owner: Client, owner: User) -> None:
+    job = submit(owner)
+    partitioned(job, 1)
+    attempt = begin(job)
+    printed(attempt, "\x1b[1;32mok\x1b[0m so far\x07\n")
+    done(attempt)
+    assert "ok so far" in text_of(as_owner, f"/jobs/{job.number}/log/", stage="run", q="OK SO")
+    (line,) = stage_logs.page(job, Stage.RUN).lines
+    assert line.text == "\x1b[1;32mok\x1b[0m so far\x07"  # programs get what was written
+
+
 def test_long_logs_go_on_where_a_page_of_them_ended(owner: User) -> None:
     job = submit(owner)
     partitioned(job, 3)
@@ -228,6 +250,8 @@ def test_long_logs_go_on_where_a_page_of_them_ended(owner: User) -> None:
         ("app.py:3: DeprecationWarning: old", Level.WARNING),
         ("DEBUG x=1", Level.DEBUG),
         ("tile 7 done", Level.INFO),
+        ("\x1b[31mERROR\x1b[0m no disk", Level.ERROR),
+        ("\x1b]0;title\x07WARN: slow", Level.WARNING),
         ("", Level.INFO),
     ],
 )

@@ -105,6 +105,15 @@ def test_a_template_is_made_through_the_three_forms(as_owner: Client) -> None:
     assert "There is a template 'usual' already" in again.content.decode().replace("&#x27;", "'")
 
 
+def test_a_new_template_asks_for_an_app_and_says_so(as_owner: Client) -> None:
+    page = page_of(as_owner, NEW)
+    assert "not there any more" not in page
+    answer = saved(as_owner, NEW, page, id="mine")
+    assert answer.status_code == 422
+    assert problems(answer) == ["App: Choose an app."]
+    assert not JobTemplate.objects.exists()
+
+
 def test_a_template_is_made_of_a_job_a_template_or_a_text(as_owner: Client, owner: User) -> None:
     job = submit(owner, assembler=None, parameters={"app": {"n": 3}}, config={"taskTimeout": 60})
     form = fields(page_of(as_owner, f"{NEW}?job={job.number}"))

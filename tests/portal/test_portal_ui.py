@@ -125,6 +125,17 @@ def test_menu_shows_each_person_their_rooms(owner: User, curator: User, operator
     assert labels(operator) == ["Catalog", "Jobs", "Templates", "Files", "Hosts"]
 
 
+def test_the_room_one_is_in_is_marked_and_none_on_pages_that_are_in_none(owner: User) -> None:
+    def current(path: str) -> list[str]:
+        request = RequestFactory().get(path)
+        request.user = owner
+        return [item.label for item in portal_ui.navigation(request) if item.current]
+
+    assert current("/") == current("/apps/pi/launch/") == ["Catalog"]
+    assert current("/jobs/7/log/") == ["Jobs"]
+    assert current("/account/secrets/") == []
+
+
 def test_unknown_page_looks_like_the_product(client: Client, owner: User) -> None:
     client.force_login(owner)
     answer = client.get("/nowhere/at/all/")

@@ -25,7 +25,10 @@ def tag_of(version: Version | None) -> str:
 
 
 def find_version(user: User, tag: str, section: str) -> Version | Fault | None:
-    """The version that a tag names, None for passthrough, or the fault (at /section) that there is none."""
+    """The version that a tag names, None for passthrough, or the fault (at /section) that there is none. An app alone
+    may have no tag yet ("")."""
+    if not tag:
+        return Fault(f"/{section}", "required", "Choose an app.")
     if tag == PASSTHROUGH and section != App.Role.APP:
         return None
     try:
