@@ -239,6 +239,6 @@ ENDPOINTS = (
     *_two("uploadcompleted", "uploadcompleted", "job-uploadcompleted", ("PATCH", "POST"), upload_completed),
     *_two("run", "run", "job-run", ("POST",), run),
     *_two("abort", "abort", "job-abort", ("POST",), abort),
-    Endpoint("datasource/test", "datasource-test", {"POST": Act(test_source)}),
+    Endpoint("datasource/test", "datasource-test", {"POST": Act(test_source, "launch")}),
     Endpoint("jobs/(?P<job>[^/]+)", "job", {"GET": Act(read), "DELETE": Act(delete, "launch")}),
 )

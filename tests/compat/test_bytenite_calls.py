@@ -139,6 +139,7 @@ def test_failures_are_limited(settings: Any) -> None:
 def test_scopes_bound_what_a_key_may_do(owner: User, client: ByteniteClient) -> None:
     reader = client_of(owner, "read")
     assert "launch" in reader.call("POST", "jobs", {"templateId": "plain"}, status=403)["message"]
+    assert "launch" in reader.call("POST", "datasource/test", {"dataSource": {}}, status=403)["message"]
     assert "curate" in client.call("POST", "apps", {"data": "x"}, part="dev", status=403)["message"]
 
 

@@ -46,7 +46,22 @@ CALLS = (
         ("id", "name", "app", "partitioner", "params", "config", "dataSource", "dataDestination", "isPublic"),
     ),
 )
-WORDS = ("%00", "a%00b", "%ED%A0%80", "9" * 30, "%D9%A3", "..", "x" * 3000, "-1", "%0A", "@", "a@b", "@1")
+WORDS = (
+    "%00",
+    "a%00b",
+    "%ED%A0%80",
+    "9" * 30,
+    "%D9%A3",
+    "..",
+    "x" * 3000,
+    "-1",
+    "%0A",
+    "@",
+    "a@b",
+    "@1",
+    "plain-app@" + "9" * 30,
+    "plain-app@1." + "9" * 30,
+)
 ADDRESSES = (
     ("GET", "customer/jobs/{}"),
     ("DELETE", "customer/jobs/{}"),
