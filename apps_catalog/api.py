@@ -80,9 +80,7 @@ class Apps(PortalView):
         responses={200: Imported, 201: Imported},
     )
     def post(self, request: Request) -> Response:
-        asked = ImportNew(data=self.body(request))
-        asked.is_valid(raise_exception=True)
-        wanted = asked.validated_data
+        wanted = self.asked(ImportNew, request)
         try:
             done = services.import_definition(
                 text=wanted["definition"],
@@ -136,13 +134,12 @@ class AppEula(PortalView):
     def post(self, request: Request, slug: str) -> Response:
         user = person(request)
         app = find_app(user, slug)
-        asked = EulaAccept(data=self.body(request))
-        asked.is_valid(raise_exception=True)
-        label, version = asked.validated_data["version"], app.default_version
+        asked = self.asked(EulaAccept, request)
+        label, version = asked["version"], app.default_version
         if label or version is None:
             version = find_version(user, slug, label)
         version.app = app
-        services.accept_eula(user=user, version=version, digest=asked.validated_data["digest"])
+        services.accept_eula(user=user, version=version, digest=asked["digest"])
         return Response({"text": version.eula, "digest": services.eula_digest(version), "accepted": True})
 
 

@@ -88,12 +88,14 @@ def lines_of(task: int, data: bytes) -> Iterator[Line]:
         begun = begun or line == RULE
 
 
-def attempts_of(job: Job, stage: Stage, first: int) -> list[Attempt]:
+def attempts_of(job: Job, stage: Stage, first: int, tasks: frozenset[int] = frozenset()) -> list[Attempt]:
     """The last attempts at tasks of a stage, from the index `first` on, that printed something: a batch, in the order of tasks.
 
     A task that was taken over from an earlier job has none here: its log is with that job.
     """
     rows = Attempt.objects.filter(task__job=job, task__stage=stage, task__index__gte=first, log_bytes__gt=0)
+    if tasks:
+        rows = rows.filter(task__index__in=tasks)
     return list(
         rows.order_by("task__index", "-number").distinct("task__index").select_related("task", "task__job")[:BATCH]
     )
@@ -105,10 +107,11 @@ def page(
     *,
     text: str = "",
     levels: frozenset[Level] = frozenset(),
+    tasks: frozenset[int] = frozenset(),
     after: tuple[int, int] = (0, 0),
     limit: int = LINES_MAX,
 ) -> Page:
-    """Lines that hold `text` (case does not count) and are of one of `levels` (any, if none is named), behind `after`.
+    """Lines that hold `text` (case does not count) and are of one of `levels` and `tasks` (any, if none is named), behind `after`.
 
     Looks for a second at most: then what was found so far, and where to go on.
     """
@@ -117,7 +120,7 @@ def page(
     cut: list[int] = []
     task, line = after
     until = time.monotonic() + BUDGET_S
-    while attempts := attempts_of(job, stage, task):
+    while attempts := attempts_of(job, stage, task, tasks):
         for attempt in attempts:
             index = attempt.task.index
             piece = logs.read(attempt, 0, TASK_BYTES)

@@ -23,26 +23,30 @@ CURSOR = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,10})\.([0-9]{1,17})")
 
 # What rows can be sorted by: whole numbers, those that have none yet last when the largest come first.
 KEYS: Mapping[str, str] = {
-    "chunk": 't."index"::bigint',
+    "chunk": 't."index"',
     "duration": "coalesce((extract(epoch FROM coalesce(a.ended_at, to_timestamp(%(asof)s / 1000.0)) - a.started_at)"
     " * 1000)::bigint, -1)",
     "memory": "coalesce(a.memory_peak_bytes, -1)",
 }
 SORTS = tuple(f"{sign}{key}" for key in KEYS for sign in ("", "-"))
+TASKS = "SELECT t.* FROM jobs_task t WHERE t.job_id = %(job)s AND t.stage = %(stage)s"
+# Each a look-up by a unique key, which LIMIT keeps from being planned as one join: a stage opens with ten thousand rows
+# at once, of which PostgreSQL's statistics know nothing yet, and on those it has joined all rows with all.
 # Of a task that was taken over from an earlier job: the attempt of the one it was taken from.
-FROM = """
-FROM jobs_task t
-LEFT JOIN jobs_task made ON made.id = coalesce(t.taken_from_id, t.id)
-LEFT JOIN jobs_attempt a ON a.task_id = made.id AND a.number = made.attempt_number
-LEFT JOIN jobs_host h ON h.id = a.host_id
-WHERE t.job_id = %(job)s AND t.stage = %(stage)s
+LOOKED_UP = """
+LEFT JOIN LATERAL (SELECT job_id, attempt_number FROM jobs_task WHERE id = t.taken_from_id LIMIT 1) old ON true
+LEFT JOIN LATERAL (SELECT * FROM jobs_attempt WHERE task_id = coalesce(t.taken_from_id, t.id)
+  AND number = coalesce(old.attempt_number, t.attempt_number) LIMIT 1) a ON true
+LEFT JOIN LATERAL (SELECT name FROM jobs_host WHERE id = a.host_id LIMIT 1) h ON true
 """
 ROWS = """
 SELECT t."index", t.state, h.name, t.attempt_number, a.exit_code,
   extract(epoch FROM coalesce(a.ended_at, now()) - a.started_at)::float8, a.memory_peak_bytes, left(t.reason, 300),
-  made.job_id, t.failure_class, {key}
-{source} {where} {behind} ORDER BY {key} {way}, t."index" {way} OFFSET %(skip)s LIMIT %(limit)s
+  coalesce(old.job_id, t.job_id), t.failure_class, {key}
+FROM ({tasks}) t {looked_up} {rest}
 """
+COUNTS = "SELECT t.state, count(*) FROM ({tasks}) t {rest} GROUP BY t.state"
+PAGE = 'ORDER BY {key} {way}, t."index" {way} OFFSET %(skip)s LIMIT %(limit)s'
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,7 @@ def window(
     }
     key = KEYS[sought.sort.lstrip("-")]
     way = "DESC" if sought.sort.startswith("-") else "ASC"
+    page = PAGE.format(key=key, way=way)
     behind = ""
     with connection.cursor() as cursor:
         if after:
@@ -107,13 +112,18 @@ def window(
             if found is None:
                 raise Invalid("This place in the list of tasks is not one of ours. Start again at its beginning.")
             names |= {"last": int(found[1]), "index": int(found[2]), "asof": int(found[3])}
-            behind = f'AND ({key}, t."index") {"<" if way == "DESC" else ">"} (%(last)s, %(index)s)'
+            behind = f'({key}, t."index") {"<" if way == "DESC" else ">"} (%(last)s, %(index)s)'
         else:
             cursor.execute("SELECT (extract(epoch FROM now()) * 1000)::bigint")
             names["asof"] = cursor.fetchone()[0]
-        where, more = _where(sought)
-        text = ROWS.format(key=key, source=FROM, where=where, behind=behind, way=way)
-        cursor.execute(text, names | more)
+        of_tasks, of_all, more = _where(sought)
+        if key == KEYS["chunk"] and not of_all:  # the tasks alone say which they are: only those are looked up
+            tasks = f"{TASKS} {of_tasks} {f'AND {behind}' if behind else ''} {page}"
+            rest = f'ORDER BY t."index" {way}'
+        else:
+            tasks = f"{TASKS} {of_tasks}"
+            rest = f"WHERE {of_all or 'true'} {f'AND {behind}' if behind else ''} {page}"
+        cursor.execute(ROWS.format(key=key, tasks=tasks, looked_up=LOOKED_UP, rest=rest), names | more)
         rows = cursor.fetchall()
     cut = len(rows) == names["limit"]
     rows = rows[: names["limit"] - 1]
@@ -123,31 +133,29 @@ def window(
 
 def counts(job: Job, text: str = "", *, stage: Stage = Stage.RUN) -> dict[str, int]:
     """How many tasks of a stage are in each state, of those that `text` fits. One query."""
-    where, more = _where(Sought(text=text))
-    source = FROM if text else "FROM jobs_task t WHERE t.job_id = %(job)s AND t.stage = %(stage)s"
+    _, of_all, more = _where(Sought(text=text))
+    rest = f"{LOOKED_UP} WHERE {of_all}" if of_all else ""
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT t.state, count(*) {source} {where} GROUP BY t.state",
-            {"job": job.number, "stage": str(stage), **more},
-        )
+        cursor.execute(COUNTS.format(tasks=TASKS, rest=rest), {"job": job.number, "stage": str(stage), **more})
         found = dict(cursor.fetchall())
     return {str(state): found.get(str(state), 0) for state in TaskState}
 
 
-def _where(sought: Sought) -> tuple[str, dict[str, Any]]:
-    words = ""
+def _where(sought: Sought) -> tuple[str, str, dict[str, Any]]:
+    """What is asked of the tasks themselves, what of the rows with all that was looked up, and the values of both."""
+    of_tasks = of_all = ""
     names: dict[str, Any] = {}
     if sought.state:
-        words, names = "AND t.state = %(state)s", {"state": sought.state}
+        of_tasks, names = "AND t.state = %(state)s", {"state": sought.state}
     if sought.text:
         escaped = re.sub(r"([\\%_])", r"\\\1", sought.text)
         names |= {"host": f"%{escaped}%"}
-        words += " AND (h.name ILIKE %(host)s"
+        of_all = "(h.name ILIKE %(host)s"
         if sought.text.isascii() and sought.text.isdigit() and len(sought.text) < 10:
-            words += ' OR t."index" = %(chunk)s'
+            of_all += ' OR t."index" = %(chunk)s'
             names |= {"chunk": int(sought.text)}
-        words += ")"
-    return words, names
+        of_all += ")"
+    return of_tasks, of_all, names
 
 
 def _row(row: tuple[Any, ...], job: Job) -> TaskRow:

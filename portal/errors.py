@@ -60,6 +60,18 @@ class Invalid(PortalError):
     code = "invalid"
     status = 422
 
+    @classmethod
+    def of(cls, faults: Sequence[FaultLike], before: str = "") -> Invalid:
+        """One that says how many there are: "3 things to fix before launching."."""
+        return cls(f"{things_to_fix(len(faults), before)}.", faults=faults)
+
+
+def things_to_fix(count: int, before: str = "") -> str:
+    """ "3 things to fix before launching"; "" for none."""
+    if not count:
+        return ""
+    return f"{count:,} thing{'' if count == 1 else 's'} to fix{f' before {before}' if before else ''}"
+
 
 class TooLarge(PortalError):
     code = "too_large"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -65,15 +65,22 @@ def from_files(files: Iterable[tuple[str, Iterable[bytes]]]) -> Read:
 
 
 def import_bundle(
-    *, read: Read, actor: User, activate: bool = False, dry_run: bool = False, builtin: bool = False
+    *,
+    read: Read,
+    actor: User,
+    activate: bool = False,
+    dry_run: bool = False,
+    builtin: bool = False,
+    roles: Collection[str] = (),
 ) -> ImportedBundle:
     """A version from a bundle: `read` is one of from_archive, from_folder, from_files. Findings of level error: nothing is
     written. A dry run says what was found and writes nothing.
 
     The same bundle again gives the version that holds it; another one of the same version takes its place, unless a job
     refers to it: Conflict. `activate` publishes it, as `publish` does. `builtin`: an engine that comes with Slipway.
-    A registry login in the manifest becomes a secret of the actor's. Raises Forbidden, Conflict (the name is taken by
-    another kind of app, the version was used), Invalid (a login, and nobody to keep it for), Full.
+    `roles`: which are taken, where not all are. A registry login in the manifest becomes a secret of the actor's. Raises
+    Forbidden, Conflict (the name is taken by another kind of app, the version was used), Invalid (a role that is not
+    taken; a login, and nobody to keep it for), Full.
     """
     require_curator(actor)
     with BundleFiles(settings.BUNDLE_LIMIT_MIB * 2**20) as files:
@@ -85,6 +92,9 @@ def import_bundle(
         sizes = {path: files.places[path].size for path in sorted(files.places)}
         if reading.spec is None:
             return ImportedBundle(reading, sizes)
+        if roles and reading.spec.role not in roles:
+            said = f"'{reading.spec.name}' has the type '{reading.spec.role}'. Taken here: {', '.join(roles)}."
+            raise Invalid(said, code="role")
         if dry_run:
             there = _app_of(reading.spec, builtin)
             return ImportedBundle(reading, sizes, there, _version_of(there, reading.spec) if there else None)

@@ -65,8 +65,7 @@ def _judged(spec: LaunchSpec, overlay: Json) -> dict[str, Json]:
         judged = overlays.apply(spec, clean)
         faults = judged if isinstance(judged, list) else []
     if faults:
-        count = len(faults)
-        raise Invalid(f"{count} thing{'' if count == 1 else 's'} to fix before it can be saved.", faults=faults)
+        raise Invalid.of(faults, "it can be saved")
     return clean
 
 

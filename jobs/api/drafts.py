@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jobs.api import fan_out_bodies as bodies
 from jobs.api import submissions
-from jobs.api.jobs import find_job, key_of, represent, shown
+from jobs.api.headers import KEY, LOCATION, key_of
+from jobs.api.jobs import find_job, represent, shown
 from jobs.models import Job
 from jobs.serializers import JobRead
 from jobs.services import fan_out
@@ -20,9 +20,6 @@ from portal.api.pages import Keyset, listed
 from portal.api.views import PortalView, person
 from portal.errors import NotFound
 from portal.people.models import User
-
-KEY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description="Up to 200 visible characters.")
-LOCATION = OpenApiParameter("Location", OpenApiTypes.URI_REF, OpenApiParameter.HEADER, response=[201])
 
 
 def find_draft(user: User, number: int) -> Job:
@@ -126,12 +123,11 @@ class DraftRun(PortalView):
     )
     def post(self, request: Request, number: int) -> Response:
         user = person(request)
-        asked = bodies.RunNew(data=self.body(request))
-        asked.is_valid(raise_exception=True)
+        asked = self.asked(bodies.RunNew, request)
         job = fan_out.run(
             job=find_job(user, number),
             actor=user,
-            config=asked.validated_data.get("config"),
+            config=asked.get("config"),
             key=key_of(request),
             via="api",
         )

@@ -13,12 +13,13 @@ from jobs import upload_addresses, uploads
 from jobs.api.files import FolderRead
 from jobs.listing import LISTED_MAX
 from jobs.services import ends
+from portal.api.fields import Body, Text, Whole
 from portal.api.views import PortalView, person
 
 DATA_HELP = "As a job has it: `kind` and the fields of that kind."
 
 
-class EndTestBody(serializers.Serializer[Any]):
+class EndTestBody(Body):
     dataSource = serializers.DictField(required=False, help_text=DATA_HELP)  # noqa: N815 - the word of jobs
     dataDestination = serializers.DictField(required=False, help_text=DATA_HELP)  # noqa: N815
 
@@ -48,20 +49,18 @@ class EndTest(PortalView):
         responses=VerdictRead,
     )
     def post(self, request: Request) -> Response:
-        body = EndTestBody(data=request.data)
-        body.is_valid(raise_exception=True)
-        given = body.validated_data
+        given = self.asked(EndTestBody, request)
         if "dataSource" in given:
             return Response(VerdictRead(ends.test_source(given["dataSource"], person(request))).data)
         return Response(VerdictRead(ends.test_destination(given["dataDestination"], person(request))).data)
 
 
-class EndListBody(serializers.Serializer[Any]):
+class EndListBody(Body):
     dataSource = serializers.DictField(help_text=f"A vault or a bucket. {DATA_HELP} `paths` is not needed.")  # noqa: N815
-    path = serializers.CharField(max_length=1024, default="", allow_blank=True, help_text="The folder.")
-    search = serializers.CharField(max_length=200, default="", allow_blank=True, help_text="Part of a name.")
-    offset = serializers.IntegerField(min_value=0, max_value=LISTED_MAX, default=0)
-    limit = serializers.IntegerField(min_value=1, max_value=1000, default=200)
+    path = Text(max_length=1024, default="", allow_blank=True, help_text="The folder.")
+    search = Text(max_length=200, default="", allow_blank=True, help_text="Part of a name.")
+    offset = Whole(min_value=0, max_value=LISTED_MAX, default=0)
+    limit = Whole(min_value=1, max_value=1000, default=200)
 
 
 class EndList(PortalView):
@@ -75,15 +74,13 @@ class EndList(PortalView):
         responses=FolderRead,
     )
     def post(self, request: Request) -> Response:
-        body = EndListBody(data=request.data)
-        body.is_valid(raise_exception=True)
-        asked = dict(body.validated_data)
+        asked = self.asked(EndListBody, request)
         return Response(FolderRead(ends.folder(asked.pop("dataSource"), person(request), **asked)).data)
 
 
-class UploadAddressBody(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=255, help_text="What the file is called.")
-    size = serializers.IntegerField(
+class UploadAddressBody(Body):
+    name = Text(max_length=255, help_text="What the file is called.")
+    size = Whole(
         min_value=0, max_value=2**53, required=False, allow_null=True, help_text="In bytes, where it is known."
     )
 
@@ -112,7 +109,5 @@ class UploadAddresses(PortalView):
         responses={201: UploadAddressRead},
     )
     def post(self, request: Request) -> Response:
-        body = UploadAddressBody(data=request.data)
-        body.is_valid(raise_exception=True)
-        upload = uploads.begin(owner=person(request), **body.validated_data)
+        upload = uploads.begin(owner=person(request), **self.asked(UploadAddressBody, request))
         return Response(UploadAddressRead(upload).data, status=201)

@@ -11,12 +11,12 @@ from rest_framework import serializers
 
 from apps_catalog.launch.spec import Fault, Json
 from apps_catalog.models import App, Version
+from jobs.api.submissions import team_of
 from jobs.models import Job, JobTemplate
 from jobs.serializers import FaultRead
 from jobs.services import fan_out
 from jobs.services.fan_out import FanOut, Judged, fan_out_of, over_template, tags
 from jobs.services.fan_out.asking import SECTIONS
-from jobs.services.fan_out.drafts import things_to_fix
 from jobs.services.templates import find_template
 from jobs.states import Stage
 from portal.api.fields import Body, Flag, Text, Whole
@@ -262,16 +262,9 @@ def _versions(user: User, body: Mapping[str, Any], template: JobTemplate | None,
     return found
 
 
-def team_of(user: User, slug: str, faults: list[Fault]) -> Team | None:
-    team = user.teams.filter(slug=slug).first() if slug and "\0" not in slug else None
-    if slug and team is None:
-        faults.append(Fault("/team", "unknown-team", f"You are in no team '{slug}'."))
-    return team
-
-
 def _refuse(faults: list[Fault]) -> None:
     if faults:
-        raise Invalid(things_to_fix(faults), faults=faults)
+        raise Invalid.of(faults)
 
 
 def show_draft(job: Job) -> dict[str, Any]:
@@ -319,5 +312,5 @@ def judge_or_refuse(asked: FanOut, owner: User) -> dict[str, Json]:
     """The verdict on what is good. Raises Invalid with all faults."""
     found = fan_out.judge(asked, owner=owner)
     if isinstance(found, list):
-        raise Invalid(things_to_fix(found), faults=found)
+        raise Invalid.of(found)
     return verdict_on(found)

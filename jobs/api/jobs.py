@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, ClassVar
 
 from django.db.models import Prefetch, QuerySet
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,6 +15,7 @@ from apps_catalog.models import App, Version
 from jobs import services
 from jobs.api import fan_out_bodies as bodies
 from jobs.api import submissions
+from jobs.api.headers import KEY, LOCATION, key_of
 from jobs.models import Job, JobStage
 from jobs.placement import why_waiting
 from jobs.serializers import JobFull, JobNew, JobQuery, JobRead, PlanRead, SubmissionNew, Verdict
@@ -27,7 +26,6 @@ from portal.api.views import PortalView, person
 from portal.errors import Invalid, NotFound
 from portal.people.models import User
 
-KEY = re.compile(r"[\x21-\x7e]{1,200}")
 SHOWN = ("version__app", "machine_type", "vault", "owner", "team")
 STAGE_HEAVY = ("version__definition", "version__findings", "version__app__icon", "version__app__search")
 HEAVY = ("plan", "version__definition", "version__findings", "version__app__icon", "version__app__search")
@@ -114,9 +112,7 @@ class Jobs(PortalView):
         "with the code `idempotency_mismatch`. With `dry_run` nothing is written: 200 with the plan. A body that names a "
         "template, or a bundle as its app, makes a job in stages.",
         parameters=[
-            OpenApiParameter(
-                "Idempotency-Key", str, OpenApiParameter.HEADER, description="Up to 200 visible characters."
-            ),
+            KEY,
             OpenApiParameter(
                 "Idempotent-Replay",
                 str,
@@ -124,7 +120,7 @@ class Jobs(PortalView):
                 response=[200],
                 description="true: the first job again.",
             ),
-            OpenApiParameter("Location", OpenApiTypes.URI_REF, OpenApiParameter.HEADER, response=[201]),
+            LOCATION,
         ],
         request=PolymorphicProxySerializer(
             "NewJob", serializers=[JobNew, bodies.StagedJobNew], resource_type_field_name=None
@@ -144,9 +140,7 @@ class Jobs(PortalView):
     def post(self, request: Request) -> Response:
         if bodies.asks_for_stages(self.body(request), person(request)):
             return self._in_stages(request)
-        asked = JobNew(data=self.body(request))
-        asked.is_valid(raise_exception=True)
-        wanted = asked.validated_data
+        wanted = self.asked(JobNew, request)
         known = submissions.read(wanted, person(request))
         if wanted["dry_run"]:
             return Response(_rehearsed(person(request), known))
@@ -215,17 +209,8 @@ def _filtered(user: User, asked: dict[str, Any]) -> QuerySet[Job]:
 def _rehearsed(user: User, known: submissions.Asked) -> dict[str, Any]:
     preview = services.preview(owner=user, version=known.version, submission=known.submission)
     if preview.plan is None or preview.faults:
-        count = len(preview.faults)
-        things = f"{count} things" if count != 1 else "1 thing"
-        raise Invalid(f"{things} to fix before launching.", faults=preview.faults)
+        raise Invalid.of(preview.faults, "launching")
     return submissions.planned(preview)
-
-
-def key_of(request: Request) -> str:
-    key = request.headers.get("Idempotency-Key", "")
-    if key and not KEY.fullmatch(key):
-        raise Invalid("An Idempotency-Key has 1 to 200 visible ASCII characters, e.g. a UUID.", code="bad_key")
-    return key
 
 
 class JobView(PortalView):
@@ -298,11 +283,7 @@ class JobRetry(PortalView):
         summary="Retry what failed",
         description="Of a job in stages that has ended: a new job that takes over what has finished, and runs only the rest. "
         "With an Idempotency-Key, asking again gives the same new job.",
-        parameters=[
-            OpenApiParameter(
-                "Idempotency-Key", str, OpenApiParameter.HEADER, description="Up to 200 visible characters."
-            )
-        ],
+        parameters=[KEY],
         request=None,
         responses={201: JobRead},
     )

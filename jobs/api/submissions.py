@@ -27,7 +27,11 @@ class Asked:
 def read(body: dict[str, Any], user: User) -> Asked:
     """Raises Invalid with a fault for an app, a version or a team that this person has not."""
     version = _version(user, body["app"], body["version"])
-    return Asked(version, _submission(body, version), _team(user, body["team"]))
+    faults: list[Fault] = []
+    team = team_of(user, body["team"], faults)
+    if faults:
+        raise Invalid(faults[0].message, faults=faults)
+    return Asked(version, _submission(body, version), team)
 
 
 def _version(user: User, slug: str, label: str) -> Version:
@@ -63,12 +67,11 @@ def _submission(body: dict[str, Any], version: Version) -> Submission:
     )
 
 
-def _team(user: User, slug: str) -> Team | None:
-    if not slug:
-        return None
-    team = user.teams.filter(slug=slug).first()
-    if team is None:
-        raise _fault("/team", "unknown-team", f"You are in no team '{slug}'.")
+def team_of(user: User, slug: str, faults: list[Fault]) -> Team | None:
+    """The team that a body names; None for none. One that the person is not in is a fault more."""
+    team = user.team(slug)
+    if slug and team is None:
+        faults.append(Fault("/team", "unknown-team", f"You are in no team '{slug}'."))
     return team
 
 

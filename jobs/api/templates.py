@@ -5,22 +5,20 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db.models import Q
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps_catalog.launch.spec import Fault
 from jobs.api import fan_out_bodies as bodies
+from jobs.api import submissions
+from jobs.api.headers import LOCATION
 from jobs.models import JobTemplate
 from jobs.services import templates
-from jobs.services.fan_out.drafts import things_to_fix
 from portal.api.pages import Keyset, listed, query
 from portal.api.views import PortalView, person
 from portal.errors import Invalid
 from portal.people.models import User
-
-LOCATION = OpenApiParameter("Location", OpenApiTypes.URI_REF, OpenApiParameter.HEADER, response=[201])
 
 
 def _parts(body: dict[str, Any], user: User) -> dict[str, Any]:
@@ -28,9 +26,9 @@ def _parts(body: dict[str, Any], user: User) -> dict[str, Any]:
     parts = templates.parts_of(body)
     faults: list[Fault] = []
     if "team" in body:
-        parts["team"] = bodies.team_of(user, body["team"], faults)
+        parts["team"] = submissions.team_of(user, body["team"], faults)
     if faults:
-        raise Invalid(things_to_fix(faults), faults=faults)
+        raise Invalid.of(faults)
     return parts | ({"everyone": body["everyone"]} if "everyone" in body else {})
 
 
@@ -60,10 +58,8 @@ class Templates(PortalView):
         responses={201: bodies.TemplateRead},
     )
     def post(self, request: Request) -> Response:
-        asked = bodies.TemplateNew(data=self.body(request))
-        asked.is_valid(raise_exception=True)
         user = person(request)
-        made = templates.create_template(owner=user, **_parts(asked.validated_data, user))
+        made = templates.create_template(owner=user, **_parts(self.asked(bodies.TemplateNew, request), user))
         headers = {"Location": f"/api/v1/templates/{made.slug}"}
         return Response(bodies.TemplateRead(made).data, status=201, headers=headers)
 
@@ -85,9 +81,7 @@ class TemplateView(PortalView):
     def patch(self, request: Request, slug: str) -> Response:
         user = person(request)
         template = templates.find_template(user, slug)
-        asked = bodies.TemplateParts(data=self.body(request))
-        asked.is_valid(raise_exception=True)
-        body = asked.validated_data
+        body = self.asked(bodies.TemplateParts, request)
         if body.pop("id", slug) != slug:
             said = "An id stays as it is. Make another template with the new one."
             raise Invalid(said, faults=[Fault("/id", "fixed", said)])

@@ -55,7 +55,7 @@ def save_secret(call: Call, who: Caller) -> dict[str, Any]:
     given = plain(call.fields.get("secret"), "secret")
     name = str(given.get("id") or given.get("name") or "")
     value, access = call.fields.get("secret_key"), given.get("access_key")
-    if given.get("expires_at") and not (isinstance(given["expires_at"], str) and parse_datetime(given["expires_at"])):
+    if given.get("expires_at") and not _is_time(given["expires_at"]):
         raise malformed("'secret.expiresAt' must be a time, such as 2027-01-31T12:00:00Z.")
     if access:
         parts, kind = {"access_key": access, "secret_key": value}, Secret.Kind.KEYS
@@ -63,6 +63,13 @@ def save_secret(call: Call, who: Caller) -> dict[str, Any]:
         parts, kind = {"value": value}, Secret.Kind.VALUE
     secrets.set_secret(name=name, kind=kind, parts=parts, user=who.user, actor=who.user, request=call.request)
     return ok(call.request, f"The secret '{name}' is kept.")
+
+
+def _is_time(text: Any) -> bool:
+    try:
+        return isinstance(text, str) and parse_datetime(text) is not None
+    except ValueError:  # written like one, and there is no such day
+        return False
 
 
 def delete_secret(call: Call, who: Caller) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from apps_catalog.launch.document import text_fault
 from portal.api.parsers import read_json
 from portal.errors import PortalError, TooLarge
 from portal.people.models import ApiToken, User
@@ -37,6 +38,22 @@ def plain(given: Any, name: str) -> dict[str, Any]:
     return {snake(str(key)): value for key, value in given.items()}
 
 
+def _text_fault(value: Any, at: str = "") -> str:
+    """Which text of a body, a key or a value, no program or database can hold, and why; "" for none."""
+    inside: list[tuple[str, Any]]
+    match value:
+        case str() if fault := text_fault(value):
+            place = at.encode("ascii", "backslashreplace").decode().replace("\0", "\\0")[:200]
+            return f"'{place or 'body'}' {fault}."
+        case dict():
+            inside = [(f"{at}.{key}".lstrip("."), one) for key, found in value.items() for one in (key, found)]
+        case list():
+            inside = [(f"{at}[{index}]", one) for index, one in enumerate(value)]
+        case _:
+            return ""
+    return next(filter(None, (_text_fault(one, place) for place, one in inside)), "")
+
+
 @dataclass(frozen=True)
 class Call:
     """A request. `fields` is the body's object with its own keys in snake_case; `named` what the address names."""
@@ -52,8 +69,6 @@ class Call:
             return ""
         if not isinstance(value, str) or (required and not value):
             raise malformed(f"'{name}' must be a text{' that is not empty' if required else ''}.")
-        if "\0" in value:
-            raise malformed(f"'{name}' holds a NUL character. Send it without.")
         return value
 
     def words(self, name: str) -> list[str]:
@@ -106,4 +121,6 @@ def read(request: HttpRequest, named: Mapping[str, str], limit: int | None = Non
     value = read_json(raw) if raw.strip() else {}
     if not isinstance(value, dict):
         raise malformed("The body must be a JSON object.")
+    if fault := _text_fault(value):
+        raise malformed(fault)
     return Call(request, plain(value, "body"), named)

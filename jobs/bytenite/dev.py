@@ -20,7 +20,7 @@ from apps_catalog.services.bundles import from_archive, import_bundle
 from apps_catalog.services.tags import exact_tag, resolve_tag
 from jobs.bytenite import data_sources
 from jobs.bytenite.answers import Act, Endpoint, ok
-from jobs.bytenite.calls import Call, Caller, malformed, snake
+from jobs.bytenite.calls import Call, Caller, malformed, plain
 from jobs.bytenite.jobs import config_of, sections_of
 from jobs.bytenite.words import page, template_object, when
 from jobs.models import JobTemplate
@@ -106,13 +106,11 @@ class Bundles:
             data = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
             raise malformed("'data' is not base64 text. Send the archive encoded, without line breaks.") from None
-        done = import_bundle(read=from_archive(io.BytesIO(data)), actor=who.user)
+        done = import_bundle(read=from_archive(io.BytesIO(data)), actor=who.user, roles=self.roles)
         if done.version is None:
             faults = [one for one in done.reading.findings if one.level == "error"]
             told = "; ".join(_place(one) + one.message for one in faults[:20])
             raise Invalid(f"The bundle was not imported. {told}", code="bad_bundle")
-        if done.version.app.role not in self.roles:
-            raise Invalid(f"'{done.version.app.slug}' is an {done.version.app.role}.", code="role")
         remarks = [_place(one) + one.message for one in done.reading.findings]
         found = bundle_object(done.version)
         return {**ok(call.request, f"{done.version} is imported."), self.noun: found, "remarks": remarks}
@@ -211,10 +209,11 @@ def save_template(call: Call, who: Caller) -> dict[str, Any]:
     if given.get("params") is not None:
         parts["parameters"] = sections_of(given["params"])
     if given.get("config") is not None:
-        parts["config"] = config_of({snake(str(k)): v for k, v in dict(given["config"]).items()})
-    for name, field in (("data_source", "source"), ("data_destination", "destination")):
-        if given.get(name) is not None:
-            parts[field] = data_sources.ours(given[name], name, destination=field == "destination")
+        parts["config"] = config_of(plain(given["config"], "config"))
+    if given.get("data_source") is not None:
+        parts["source"] = data_sources.ours(given["data_source"], "dataSource")
+    if given.get("data_destination") is not None:
+        parts["destination"] = data_sources.ours(given["data_destination"], "dataDestination", destination=True)
     if isinstance(given.get("is_public"), bool):
         parts["everyone"] = given["is_public"]
     there = JobTemplate.objects.filter(slug=slug, owner=who.user).first()

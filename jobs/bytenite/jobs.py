@@ -18,7 +18,6 @@ from jobs.models import Job, Upload
 from jobs.services import ends, fan_out
 from jobs.services.fan_out import FanOut, over_template, tags
 from jobs.services.fan_out.asking import SECTIONS
-from jobs.services.fan_out.drafts import things_to_fix
 from jobs.services.templates import find_template
 from jobs.sources.files import ids_of
 from jobs.states import JobState
@@ -51,7 +50,7 @@ def create(call: Call, who: Caller) -> dict[str, Any]:
         else:
             versions[section] = found
     if faults:
-        raise Invalid(things_to_fix(faults), faults=faults)
+        raise Invalid.of(faults)
     merged = over_template(
         template, **{name: given.get(name) for name in ("parameters", "source", "destination", "config")}
     )
@@ -73,7 +72,7 @@ def _demand_good(asked: FanOut, owner: User, given: Mapping[str, Any]) -> None:
     sent += ["/config"] if given.get("config") else []
     faults = [fault for fault in fan_out.check(asked, owner=owner) if sent and fault.pointer.startswith(tuple(sent))]
     if faults:
-        raise Invalid(things_to_fix(faults), faults=faults)
+        raise Invalid.of(faults)
 
 
 def _parts(call: Call, owner: User) -> dict[str, Any]:
@@ -240,6 +239,6 @@ ENDPOINTS = (
     *_two("uploadcompleted", "uploadcompleted", "job-uploadcompleted", ("PATCH", "POST"), upload_completed),
     *_two("run", "run", "job-run", ("POST",), run),
     *_two("abort", "abort", "job-abort", ("POST",), abort),
-    Endpoint("datasource/test", "datasource-test", {"POST": Act(test_source)}),
+    Endpoint("datasource/test", "datasource-test", {"POST": Act(test_source, "launch")}),
     Endpoint("jobs/(?P<job>[^/]+)", "job", {"GET": Act(read), "DELETE": Act(delete, "launch")}),
 )

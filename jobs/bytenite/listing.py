@@ -63,9 +63,10 @@ def _page(call: Call, rows: QuerySet[Job]) -> dict[str, Any]:
 
 def _ordered(rows: QuerySet[Job], text: str) -> QuerySet[Job]:
     """`createdAt`, `createdAt desc` or `-createdAt`; the newest first where nothing is said."""
+    text = text.strip()
     if not text:
         return rows.order_by("-number")
-    name, _, direction = text.strip().lstrip("-").partition(" ")
+    name, _, direction = text.lstrip("-").partition(" ")
     column = ORDERS.get(snake(name))
     if column is None or direction.strip().lower() not in ("", "asc", "desc"):
         raise malformed(f"'orderBy' is '{text[:40]}'. Write createdAt, name, startedAt or endedAt, and desc behind it.")

@@ -42,10 +42,10 @@ def logs(call: Call, who: Caller) -> dict[str, Any]:
     job = find_job(who.user, call.text("job_id", required=True))
     services = [_known(word, SERVICES, "services") for word in call.words("services")] or list(SERVICES)
     levels = frozenset(_level(word) for word in call.words("levels"))
-    tasks = {_index(word, job) for word in call.words("task_ids")}
+    tasks = frozenset(_index(word, job) for word in call.words("task_ids"))
     found: dict[str, Any] = {}
     for service, stage in SERVICES.items():
-        lines = _lines(job, stage, levels, tasks) if service in services else {}
+        lines = _lines(job, stage, levels, tasks if stage == Stage.RUN else frozenset()) if service in services else {}
         if stage == Stage.RUN:
             found[service] = {f"{job.number}-{stage}-{index}": {"logs": told} for index, told in lines.items()}
         else:
@@ -53,15 +53,14 @@ def logs(call: Call, who: Caller) -> dict[str, Any]:
     return found
 
 
-def _lines(job: Job, stage: Stage, levels: frozenset[Level], tasks: set[int]) -> dict[int, list[dict[str, Any]]]:
+def _lines(job: Job, stage: Stage, levels: frozenset[Level], tasks: frozenset[int]) -> dict[int, list[dict[str, Any]]]:
     """The lines by task."""
     found: dict[int, list[dict[str, Any]]] = {}
     after, left = (0, 0), LINES_MAX
     while left > 0:
-        page = stage_logs.page(job, stage, levels=levels, after=after, limit=left)
+        page = stage_logs.page(job, stage, levels=levels, tasks=tasks, after=after, limit=left)
         for line in page.lines:
-            if not tasks or stage != Stage.RUN or line.task in tasks:
-                found.setdefault(line.task, []).append({"log": line.text, "level": line.level.upper()})
+            found.setdefault(line.task, []).append({"log": line.text, "level": line.level.upper()})
         left -= len(page.lines)
         if page.next is None or not page.lines:
             break

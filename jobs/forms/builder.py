@@ -170,16 +170,14 @@ def build(
             nodes.errors,
             focus=nodes.focus,
         ),
-        whole=whole_of(command, draft, faults),
+        whole=_whole_of(command),
     )
 
 
-def whole_of(command: Command, draft: Draft, faults: Sequence[Fault]) -> Drawn | None:
-    """The form of the command's schema, where it has one, as curators look at it."""
+def _whole_of(command: Command) -> Drawn | None:
+    """The form of the command's schema, where it has one, as curators look at it: bundles are launched from a page of their own."""
     form = schema_form(command)
-    if form is None:
-        return None
-    return drawn(form, filled_in(form, draft.submission.parameters or None), faults)
+    return drawn(form, filled_in(form)) if form is not None else None
 
 
 def _storage(draft: Draft, offers: Settings, complaints: Complaints) -> Iterable[Field]:

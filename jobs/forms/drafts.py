@@ -20,6 +20,7 @@ from apps_catalog.launch.walltime import parse_walltime
 from jobs.forms.conditions import absent, as_sent
 from jobs.forms.inputs import inputs_of
 from jobs.forms.widgets import PREFIX, widget_of
+from portal.people.models import Team, User
 
 MAX_JSON_BYTES = 8 * 1024 * 1024
 WHOLE = re.compile(r"[0-9]{1,6}", re.ASCII)
@@ -159,6 +160,12 @@ def posted_names(name: str) -> Iterator[str]:
 def posted_value(posted: QueryDict, key: str) -> str | None:
     """What was posted for a key."""
     return next((str(posted[name]) for name in posted_names(PREFIX + key) if name in posted), None)
+
+
+def chosen_team(user: User, slug: str) -> tuple[Team | None, tuple[Fault, ...]]:
+    """The team to share with, None for none; or a fault, for one that they are not in."""
+    team = user.team(slug)
+    return team, (Fault("/team", "unknown-team", "choose one of your teams"),) if slug and team is None else ()
 
 
 def read_token(posted: QueryDict) -> str:

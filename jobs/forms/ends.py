@@ -14,6 +14,7 @@ from django.conf import settings
 from django.http import QueryDict
 from django.urls import NoReverseMatch, reverse
 
+from apps_catalog.launch.json_schema.drawn import explained_by
 from apps_catalog.launch.parameters.files import in_bytes
 from apps_catalog.launch.spec import Fault, Json
 from jobs import uploads
@@ -67,7 +68,7 @@ class Item:
 
     @property
     def described_by(self) -> str:
-        return f"{self.id}-error {self.id}-help" if self.help else f"{self.id}-error"
+        return explained_by(self.id, bool(self.help))
 
 
 @dataclass(frozen=True)

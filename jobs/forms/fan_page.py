@@ -45,15 +45,13 @@ from jobs.forms.fan_views import (
     SectionView,
     SettingView,
     StagePlan,
-    count_words,
 )
-from jobs.forms.panel import things_to_fix
 from jobs.forms.schemas import Filled, places_of
 from jobs.prices import FREE, price, total
 from jobs.services import fan_out
 from jobs.services.fan_out import Judged, tags
 from jobs.services.fan_out.machines import Machines
-from portal.errors import Conflict, PortalError
+from portal.errors import Conflict, PortalError, things_to_fix
 from portal.people.models import User
 
 
@@ -119,8 +117,7 @@ class FanPage:
     @property
     def title(self) -> str:
         """Over the list of what is marked."""
-        count = len(self.shown_faults)
-        return things_to_fix(count) if self.launches else count_words(count)
+        return things_to_fix(len(self.shown_faults), "launching" if self.launches else "")
 
     def errors(self, pointer: str) -> tuple[str, ...]:
         return tuple(sentence(fault.message) for fault in self.shown_faults if fault.pointer == pointer)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from apps_catalog.launch.json_schema.drawn import Drawn
+from apps_catalog.launch.json_schema.drawn import Drawn, explained_by
 from apps_catalog.launch.snippets import Snippet
 from jobs import plan_words
 from jobs.forms.builder import Problem
-from jobs.forms.panel import things_to_fix
+from portal.errors import things_to_fix
 
 TITLES = {"partitioner": "Partitioner", "app": "App", "assembler": "Assembler"}
 LEADS = {
@@ -88,7 +88,7 @@ class SettingView:
 
     @property
     def described_by(self) -> str:
-        return f"{self.id}-error {self.id}-help" if self.help else f"{self.id}-error"
+        return explained_by(self.id, bool(self.help))
 
 
 @dataclass(frozen=True)
@@ -118,9 +118,4 @@ class FanPanel:
 
     @property
     def count(self) -> str:
-        return things_to_fix(len(self.problems))
-
-
-def count_words(count: int) -> str:
-    """ "3 things to fix"."""
-    return f"{count} thing{'' if count == 1 else 's'} to fix" if count else ""
+        return things_to_fix(len(self.problems), "launching")

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from apps_catalog.launch.json_schema.drawn import explained_by
+
 
 @dataclass(frozen=True)
 class When:
@@ -49,9 +51,7 @@ class Field:
 
     @property
     def described_by(self) -> str:
-        """The ids of what explains the field: its error first, because that is what is read first."""
-        help_id = f"{self.id}-help " if self.help or self.note or self.when else ""
-        return f"{self.id}-error {help_id}".strip()
+        return explained_by(self.id, bool(self.help or self.note or self.when))
 
     @property
     def code(self) -> str:

@@ -20,11 +20,11 @@ from jobs.forms import attachments, machines
 from jobs.forms.builder import Settings, build, problems
 from jobs.forms.conditions import as_sent
 from jobs.forms.drafts import Draft, as_body, as_clock, first_command, typed_parameters
-from jobs.forms.panel import Panel, things_to_fix
+from jobs.forms.panel import Panel
 from jobs.models import Upload, Vault
 from jobs.placement import MachineState, machine_states
 from jobs.services import storage
-from portal.errors import NotFound
+from portal.errors import NotFound, things_to_fix
 from portal.people.models import User
 
 NO_VAULT = "NONE"
@@ -162,7 +162,7 @@ class Page:
             "command": command,
             "commands": self._commands(command.key),
             "problems": problems(self.spec, draft, marked) if only is None else (),
-            "title": things_to_fix(len(marked)),
+            "title": things_to_fix(len(marked), "launching"),
             "panel": self._panel(draft, preview),
             "price_unit": settings.PRICE_UNIT,
         }

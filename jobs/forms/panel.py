@@ -13,6 +13,7 @@ from jobs.forms.builder import Problem
 from jobs.forms.machines import MachineRow
 from jobs.forms.scale import cost_words, size_words
 from jobs.prices import total
+from portal.errors import things_to_fix
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,4 @@ class Panel:
 
     @property
     def count(self) -> str:
-        return things_to_fix(len(self.problems))
-
-
-def things_to_fix(count: int) -> str:
-    """ "3 things to fix before launching"."""
-    if not count:
-        return ""
-    return f"{count} thing{'' if count == 1 else 's'} to fix before launching"
+        return things_to_fix(len(self.problems), "launching")

@@ -69,6 +69,5 @@ def folder(given: Json, owner: User, *, path: str, search: str, offset: int, lim
 
 def _good(found: T | list[Fault]) -> T:
     if isinstance(found, list):
-        count = "1 thing" if len(found) == 1 else f"{len(found)} things"
-        raise Invalid(f"{count} to fix before this can be tried.", faults=found)
+        raise Invalid.of(found, "this can be tried")
     return found

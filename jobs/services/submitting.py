@@ -144,9 +144,7 @@ def _judge(
         judged = [fault for fault in judged if fault.pointer not in here]
         faults = [*judged, *(f for f in faults if f.pointer not in {other.pointer for other in judged})]
     if faults or not isinstance(resolved, Resolved) or isinstance(judged, list):
-        count = len(faults)
-        words = "1 thing to fix" if count == 1 else f"{count} things to fix"
-        raise Invalid(f"{words} before launching.", faults=faults)
+        raise Invalid.of(faults, "launching")
     return resolved, judged
 
 
@@ -198,7 +196,7 @@ def _identity(launch: Launch, submission: Submission) -> dict[str, Json]:
 def _check_project(project: str) -> None:
     if len(project) > PROJECT_MAX or text_fault(project):
         said = text_fault(project) or f"must have at most {PROJECT_MAX} characters"
-        raise Invalid("1 thing to fix before launching.", faults=[Fault("/project", "text", said)])
+        raise Invalid.of([Fault("/project", "text", said)], "launching")
 
 
 def _upload_ids(launch: Launch) -> frozenset[str]:

@@ -135,7 +135,7 @@ def _take(template: JobTemplate, actor: User, parts: dict[str, Any]) -> None:
     if "team" in parts and team is not None and not team.memberships.filter(user=actor).exists():
         faults.append(Fault("/team", "unknown-team", f"You are in no team '{team.slug}'."))
     if faults:
-        raise Invalid(drafts.things_to_fix(faults), faults=faults)
+        raise Invalid.of(faults)
     if template.everyone and not before and not actor.curates:
         raise Forbidden("Only curators may offer a template to everyone. Share it with a team, or ask a curator.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
@@ -16,6 +17,7 @@ from portal.errors import PortalError
 from portal.people.models import User
 
 SHOWN_NAMES = 5
+LOOK_MAX = 1000  # files that a test counts
 TEXT_MAX = 2000
 LIST_MAX = 10_000
 Files = Iterable[tuple[str, Path]]
@@ -44,6 +46,25 @@ class Seen:
     size: int | None
     names: tuple[str, ...]
     more: bool = False
+
+
+class File(Protocol):
+    """A file where it lies: its path there, and its bytes."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+
+
+def seen_of(found: Iterable[File], place: str) -> Seen:
+    """What a look at files (one or more) comes to; at most LOOK_MAX are counted. Raises Refused where those are empty."""
+    counted = list(islice(found, LOOK_MAX + 1))
+    kept, more = counted[:LOOK_MAX], len(counted) > LOOK_MAX
+    size = sum(one.size for one in kept)
+    if not size:
+        raise Refused(f"What was found in {place} is empty: {kept[0].key} has no byte. Check the path.")
+    return Seen(len(kept), None if more else size, tuple(one.key for one in kept[:SHOWN_NAMES]), more)
 
 
 class Source(Protocol):

@@ -14,17 +14,15 @@ from jobs.listing import Listing
 from jobs.models.storage import ENDPOINT
 from jobs.object_words import OF_A_BUCKET, ObjectWords
 from jobs.sources import keys
-from jobs.sources.base import SHOWN_NAMES, Destination, Fields, Files, Kind, Refused, Seen, Source
+from jobs.sources.base import Destination, Fields, Files, Kind, Refused, Seen, Source, seen_of
 from jobs.sources.names import Names
 from jobs.sources.passage import PIECE_BYTES, Passage
-from jobs.sources.paths import Chosen, choose, folder_path, for_job
+from jobs.sources.paths import Chosen, choose, each_once, folder_path, for_job
 from jobs.vault_s3 import Found
 from jobs.vault_transfer import Reader, Writer
 from portal import outward
-from portal.errors import NotFound, TooLarge
+from portal.errors import NotFound
 from portal.people.models import User
-
-LOOK_MAX = 1000  # files that a test counts
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class FromBucket:
     chosen: tuple[Chosen, ...]
 
     def fetch(self, into: Path, passage: Passage) -> list[str]:
-        found = passage.steady(lambda: self._found(passage))
+        found = passage.steady(lambda: passage.gather(self._meant(patient=True)))
         passage.expect(len(found), sum(one.size for one in found))
         names = Names()
         named = [(names.take(one.key), one) for one in found]
@@ -101,52 +99,26 @@ class FromBucket:
             continue
         return [name for name, _ in named]
 
-    def _found(self, passage: Passage) -> list[Found]:
-        found = []
-        for one in _objects(self.place, self.chosen, patient=True):
-            passage.going()
-            found.append(one)
-            if len(found) > passage.files_max:
-                raise TooLarge(
-                    f"The source has more than {passage.files_max:,} files, which is the most a job takes. Use fewer."
-                )
-        return found
-
     def look(self) -> Seen:
-        found = []
-        for one in _objects(self.place, self.chosen, patient=False):
-            found.append(one)
-            if len(found) > LOOK_MAX:
-                break
-        more = len(found) > LOOK_MAX
-        kept = found[:LOOK_MAX]
-        if not sum(one.size for one in kept):
-            raise Refused(f"What was found in {self.place.called} is empty: {kept[0].key} has no byte. Check the path.")
-        names = tuple(one.key for one in kept[:SHOWN_NAMES])
-        return Seen(len(kept), None if more else sum(one.size for one in kept), names, more)
+        return seen_of(self._meant(patient=False), self.place.called)
 
     def folder(self, path: str, *, search: str, offset: int, limit: int) -> Listing:
         return self.place.folder(path, search=search, offset=offset, limit=limit)
 
+    def _meant(self, *, patient: bool) -> Iterator[Found]:
+        """What is meant, each object once. Raises NotFound for a path that is nothing."""
 
-def _objects(place: Bucket, chosen: tuple[Chosen, ...], *, patient: bool) -> Iterator[Found]:
-    """What is meant, each object once. Raises NotFound for a path that is nothing."""
-    seen = set()
-    for one in chosen:
-        nothing = True
-        for found in _meant(place, one, patient=patient):
-            nothing = False
-            if found.key not in seen:
-                seen.add(found.key)
-                yield found
-        if nothing:
-            _demand_bucket(place, patient=patient)
-            said = f"There is no '{one.path}' in {place.called}" if one.path else f"There is nothing in {place.called}"
+        def nothing(one: Chosen) -> NotFound:
+            _demand_bucket(self.place, patient=patient)
+            where = self.place.called
+            said = f"There is no '{one.path}' in {where}" if one.path else f"There is nothing in {where}"
             hint = f" A folder needs a / at its end: '{one.path}/'." if one.name and not one.wild else ""
-            raise NotFound(f"{said}. Check the path.{hint}")
+            return NotFound(f"{said}. Check the path.{hint}")
+
+        return each_once(self.chosen, lambda one: _objects(self.place, one, patient=patient), nothing)
 
 
-def _meant(place: Bucket, one: Chosen, *, patient: bool) -> Iterator[Found]:
+def _objects(place: Bucket, one: Chosen, *, patient: bool) -> Iterator[Found]:
     if one.name and not one.wild:
         if found := vault_s3.head(place, one.path, patient=patient):
             yield found

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -81,11 +82,18 @@ class Passage:
     def expect(self, files: int, size: int | None) -> None:
         """What is to come, as far as it is known. Raises TooLarge where that is too much."""
         self.files_total, self.size_total = files, size
-        if files > self.files_max:
-            said = f"The source has {files:,} files; a job takes at most {self.files_max:,}. Use fewer."
-            raise TooLarge(said)
+        self._limit_files(files)
         self._limit(size or 0)
         self._report(now=True)
+
+    def gather(self, found: Iterable[T]) -> list[T]:
+        """The files that are to come. Raises TooLarge where they are too many, however many more there are."""
+        kept = []
+        for one in found:
+            self.going()
+            kept.append(one)
+            self._limit_files(len(kept))
+        return kept
 
     def count(self, size: int) -> None:
         """So many bytes more have come. Raises TooLarge, Stopped, Leaving."""
@@ -100,6 +108,16 @@ class Passage:
         """So many bytes are to go, or to come, anew."""
         with self._lock:
             self.size -= size
+
+    @contextmanager
+    def anew(self) -> Iterator[None]:
+        """What is counted within comes anew where it fails. For files that come one after another."""
+        before = self.size
+        try:
+            yield
+        except BaseException:
+            self.uncount(self.size - before)
+            raise
 
     def arrived(self) -> None:
         """One file more is whole."""
@@ -180,6 +198,10 @@ class Passage:
         if failed:
             raise failed[0]
         return done[0]
+
+    def _limit_files(self, files: int) -> None:
+        if files > self.files_max:
+            raise TooLarge(f"The source has too many files: a job takes at most {self.files_max:,}. Use fewer.")
 
     def _limit(self, size: int) -> None:
         if size > self.bytes_max:

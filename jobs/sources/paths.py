@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
-from jobs.sources.base import Fields
+from jobs.sources.base import Fields, File
+from portal.errors import NotFound
 
+F = TypeVar("F", bound=File)
 WILD = frozenset("*?[")
 
 
@@ -37,6 +41,22 @@ def choose(fields: Fields) -> list[Chosen]:
         else:
             found.append(Chosen(folder + slash, name, bool(WILD & set(name))))
     return found
+
+
+def each_once(
+    chosen: Iterable[Chosen], files: Callable[[Chosen], Iterable[F]], nothing: Callable[[Chosen], NotFound]
+) -> Iterator[F]:
+    """The files that are meant, each once. Raises what `nothing` says of a path that is none."""
+    seen = set()
+    for one in chosen:
+        none = True
+        for found in files(one):
+            none = False
+            if found.key not in seen:
+                seen.add(found.key)
+                yield found
+        if none:
+            raise nothing(one)
 
 
 def folder_path(fields: Fields) -> str:

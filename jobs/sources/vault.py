@@ -12,21 +12,20 @@ from jobs import safe_paths, vaults
 from jobs.listing import Entry, Listing
 from jobs.models import Vault
 from jobs.safe_paths import PathRefused
-from jobs.sources.base import SHOWN_NAMES, Fields, Files, Kind, Refused, Seen
+from jobs.sources.base import Fields, Files, Kind, Seen, seen_of
 from jobs.sources.names import Names
 from jobs.sources.passage import PIECE_BYTES, Passage
-from jobs.sources.paths import Chosen, choose, folder_path, for_job
-from portal.errors import Conflict, NotFound, TooLarge
+from jobs.sources.paths import Chosen, choose, each_once, folder_path, for_job
+from portal.errors import Conflict, NotFound
 from portal.people.models import User
 
 PAGE = 1000
 DEPTH_MAX = 40
-LOOK_MAX = 1000  # files that a test counts
 
 
 @dataclass(frozen=True)
 class There:
-    path: str
+    key: str  # its path in the vault
     size: int
 
 
@@ -36,68 +35,37 @@ class FromVault:
     chosen: tuple[Chosen, ...]
 
     def fetch(self, into: Path, passage: Passage) -> list[str]:
-        found = passage.steady(lambda: self._found(passage))
+        found = passage.steady(lambda: passage.gather(self._meant()))
         passage.expect(len(found), sum(one.size for one in found))
         names = Names()
         taken = []
         for one in found:
-            name = names.take(one.path)
+            name = names.take(one.key)
             passage.steady(lambda one=one, name=name: self._bring(one, into / name, passage))  # type: ignore[misc]
             passage.arrived()
             taken.append(name)
         return taken
 
     def _bring(self, one: There, place: Path, passage: Passage) -> None:
-        before = passage.size
-        try:
-            with closing(vaults.open_file(self.vault, one.path)) as file:
-                passage.save(place, iter(lambda: file.read(PIECE_BYTES), b""))
-        except BaseException:
-            passage.uncount(passage.size - before)
-            raise
-
-    def _found(self, passage: Passage) -> list[There]:
-        found = []
-        for one in self._meant():
-            passage.going()
-            found.append(one)
-            if len(found) > passage.files_max:
-                said = f"The source has more than {passage.files_max:,} files, which is the most a job takes."
-                raise TooLarge(f"{said} Use fewer.")
-        return found
+        with passage.anew(), closing(vaults.open_file(self.vault, one.key)) as file:
+            passage.save(place, iter(lambda: file.read(PIECE_BYTES), b""))
 
     def look(self) -> Seen:
-        found = []
-        for one in self._meant():
-            found.append(one)
-            if len(found) > LOOK_MAX:
-                break
-        more = len(found) > LOOK_MAX
-        kept = found[:LOOK_MAX]
-        if not sum(one.size for one in kept):
-            raise Refused(f"What was found in the vault '{self.vault.name}' is empty: {kept[0].path} has no byte.")
-        names = tuple(one.path for one in kept[:SHOWN_NAMES])
-        return Seen(len(kept), None if more else sum(one.size for one in kept), names, more)
+        return seen_of(self._meant(), f"the vault '{self.vault.name}'")
 
     def folder(self, path: str, *, search: str, offset: int, limit: int) -> Listing:
         return vaults.list_folder(self.vault, path, search=search, offset=offset, limit=limit)
 
     def _meant(self) -> Iterator[There]:
         """What is meant, each file once. Raises NotFound for a path that is nothing."""
-        seen = set()
-        for one in self.chosen:
-            nothing = True
-            for found in self._files(one):
-                nothing = False
-                if found.path not in seen:
-                    seen.add(found.path)
-                    yield found
-            if nothing:
-                folder = not one.wild and bool(one.name) and vaults.exists(self.vault, one.path)
-                hint = f" It is a folder: write '{one.path}/'." if folder else " Check the path."
-                place = f"the vault '{self.vault.name}'"
-                said = f"There is no file '{one.path}' in {place}." if one.path else f"There is no file in {place}."
-                raise NotFound(said + hint)
+        return each_once(self.chosen, self._files, self._nothing)
+
+    def _nothing(self, one: Chosen) -> NotFound:
+        folder = not one.wild and bool(one.name) and vaults.exists(self.vault, one.path)
+        hint = f" It is a folder: write '{one.path}/'." if folder else " Check the path."
+        place = f"the vault '{self.vault.name}'"
+        said = f"There is no file '{one.path}' in {place}." if one.path else f"There is no file in {place}."
+        return NotFound(said + hint)
 
     def _files(self, one: Chosen) -> Iterator[There]:
         if not one.name:
@@ -148,12 +116,8 @@ class ToVault:
             passage.arrived()
 
     def _save(self, path: str, there: Path, passage: Passage) -> None:
-        before = passage.size
-        try:
+        with passage.anew():
             vaults.save_file(self.vault, path, passage.pieces(there), replace=True)
-        except BaseException:
-            passage.uncount(passage.size - before)
-            raise
 
     def _make_folders(self, path: str, made: set[str]) -> None:
         parts = path.split("/")[:-1]

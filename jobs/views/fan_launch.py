@@ -17,7 +17,7 @@ from apps_catalog.launch.spec import Fault
 from apps_catalog.models import App
 from jobs import services
 from jobs.forms import fan_links
-from jobs.forms.drafts import read_token
+from jobs.forms.drafts import chosen_team, read_token
 from jobs.forms.fan_draft import (
     NAMES,
     FanDraft,
@@ -184,7 +184,7 @@ def _launched_already(request: HttpRequest, user: User) -> HttpResponse | None:
 
 
 def _launch(request: HttpRequest, page: FanPage, app: App, user: User) -> HttpResponse:
-    team, wrong = _team(page.owner, page.draft.team)
+    team, wrong = chosen_team(page.owner, page.draft.team)
     page.extra = wrong
     if page.not_launchable:
         return _show(request, page, app, alert=page.not_launchable, status=409)
@@ -257,7 +257,7 @@ def _refused(request: HttpRequest, page: FanPage, app: App, user: User) -> HttpR
 
 def _keep(page: FanPage, user: User) -> int:
     """Save the draft; its number. Raises what draft and change raise."""
-    team, _ = _team(page.owner, page.draft.team)
+    team, _ = chosen_team(page.owner, page.draft.team)
     if page.app is None:
         raise NotFound("A draft needs an app.")
     if page.draft.number:
@@ -289,13 +289,6 @@ def _save(request: HttpRequest, page: FanPage, app: App, user: User, *, then: st
         return _to(f"{reverse('jobs:template-new')}?job={number}")
     messages.success(request, f"Draft {number} is saved. It is among your jobs until you launch or delete it.")
     return _to(f"{reverse('jobs:launch', args=[app.slug])}?draft={number}")
-
-
-def _team(owner: User, slug: str) -> tuple[Team | None, tuple[Fault, ...]]:
-    if not slug:
-        return None, ()
-    team = owner.teams.filter(slug=slug).first() if "\0" not in slug else None
-    return team, () if team else (Fault("/team", "unknown-team", "choose one of your teams"),)
 
 
 def _to(address: str) -> HttpResponse:

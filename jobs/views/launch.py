@@ -20,7 +20,7 @@ from apps_catalog.services import read_definition
 from jobs import services
 from jobs.forms import attachments
 from jobs.forms.builder import build
-from jobs.forms.drafts import Draft, first_command, read_form, read_json, read_token
+from jobs.forms.drafts import Draft, chosen_team, first_command, read_form, read_json, read_token
 from jobs.forms.inputs import inputs_of
 from jobs.forms.page import Page, find_page
 from jobs.forms.prefill import from_job, from_query
@@ -28,7 +28,6 @@ from jobs.models import Job, Upload
 from jobs.views import fan_launch
 from portal.errors import Forbidden, NotFound, PortalError
 from portal.people import signed_in
-from portal.people.models import Team, User
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -159,7 +158,7 @@ def _not_drawable(draft: Draft, page: Page) -> list[Fault]:
 
 
 def _launch(request: HttpRequest, page: Page, draft: Draft) -> HttpResponse:
-    team, team_faults = _team(page.user, draft.team)
+    team, team_faults = chosen_team(page.user, draft.team)
     faults = (*draft.faults, *team_faults)
     if page.not_launchable:
         return _show(request, page, draft, alert=page.not_launchable, status=409)
@@ -192,13 +191,6 @@ def _launch(request: HttpRequest, page: Page, draft: Draft) -> HttpResponse:
     answer = redirect("jobs:job", submitted.job.number)
     answer.status_code = 303
     return answer
-
-
-def _team(user: User, slug: str) -> tuple[Team | None, tuple[Fault, ...]]:
-    if not slug:
-        return None, ()
-    team = user.teams.filter(slug=slug).first()
-    return team, () if team else (Fault("/team", "unknown-team", "choose one of your teams"),)
 
 
 def _show(

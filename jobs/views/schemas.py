@@ -27,7 +27,7 @@ from apps_catalog.numbered import Remarks, number_lines
 from jobs.forms import schemas
 from jobs.forms.builder import Problem, sentence
 from jobs.forms.schemas import ACT, Filled, act_of, filled_from
-from portal.errors import Conflict, Forbidden, NotFound
+from portal.errors import Conflict, Forbidden, NotFound, things_to_fix
 from portal.people import signed_in
 
 
@@ -142,7 +142,7 @@ class Trial:
             "limit_bytes": MAX_BYTES,
             "instance": "" if instance is ABSENT else boxed(instance),
             "untouched": _json_or_nothing(self.form.defaults()) if self.form and not live else "",
-            "count": f"{len(problems)} thing{'' if len(problems) == 1 else 's'} to fix" if problems else "",
+            "count": things_to_fix(len(problems)),
             "live": live,
         }
 

@@ -17,10 +17,10 @@ from apps_catalog.launch.requirements import satisfies, why_none, words
 from apps_catalog.launch.spec import Fault, Requirements
 from apps_catalog.models import Version
 from apps_catalog.services import spec_of
-from jobs.forms.drafts import plain
+from jobs.forms.drafts import chosen_team, plain
 from jobs.forms.fan_draft import NAMES, FanDraft, of_fan_out, of_template, opened, read_form
 from jobs.forms.fan_page import FanPage
-from jobs.forms.fan_views import TITLES, count_words
+from jobs.forms.fan_views import TITLES
 from jobs.forms.schemas import ACT
 from jobs.models import Job, JobTemplate
 from jobs.services import fan_out, templates
@@ -36,9 +36,9 @@ from jobs.services.templates import (
 )
 from jobs.views.fan_launch import answer_part, find_bundle
 from jobs.views.job_stages import values_of
-from portal.errors import Conflict, NotFound, PortalError
+from portal.errors import Conflict, NotFound, PortalError, things_to_fix
 from portal.people import signed_in
-from portal.people.models import Team, User
+from portal.people.models import User
 
 LISTED = 100
 
@@ -224,7 +224,7 @@ def _act(request: HttpRequest, user: User, template: JobTemplate | None) -> Http
         return _form(
             request, user, template, _marked(user, draft, draft.faults), sharing, status=422 if go == "save" else 200
         )
-    team, faults = _team(user, sharing.team)
+    team, faults = chosen_team(user, sharing.team)
     parts = {
         **{section: draft.tags.get(section, "") for section in NAMES},
         "name": draft.name.strip(),
@@ -308,7 +308,7 @@ def _from_json(request: HttpRequest, user: User, template: JobTemplate | None) -
         else:
             messages.success(request, f"Template {done.slug} is saved.")
             return redirect("jobs:template", done.slug)
-    shown = {"text": text, "faults": faults, "title": count_words(len(faults)), "template": template}
+    shown = {"text": text, "faults": faults, "title": things_to_fix(len(faults)), "template": template}
     return render(request, "jobs/templates/json.html", shown, status=422)
 
 
@@ -342,11 +342,6 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
     templates.delete_template(template=find_template(user, slug), actor=user)
     messages.success(request, f"Template {slug} is deleted. Jobs that were made from it stay.")
     return redirect("jobs:templates")
-
-
-def _team(user: User, slug: str) -> tuple[Team | None, tuple[Fault, ...]]:
-    team = user.teams.filter(slug=slug).first() if slug and "\0" not in slug else None
-    return team, (Fault("/team", "unknown-team", "choose one of your teams"),) if slug and team is None else ()
 
 
 def _form(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from portal.api.fields import Body, Text
 from portal.api.pages import Keyset, listed
 from portal.api.views import PortalView, person
-from portal.people import secrets
+from portal.people import sealing, secrets
 from portal.people.models import Secret, Team, User
 
 
@@ -28,7 +28,7 @@ class SecretRead(serializers.ModelSerializer[Secret]):
 def _part(words: str) -> Text:
     return Text(
         required=False,
-        max_length=secrets.PART_BYTES_MAX,
+        max_length=sealing.VALUE_BYTES_MAX,
         trim_whitespace=False,
         write_only=True,
         help_text=f"{words}. Never in an answer.",
@@ -73,9 +73,7 @@ class Secrets(PortalView):
         responses={201: SecretRead},
     )
     def post(self, request: Request) -> Response:
-        asked = SecretNew(data=self.body(request))
-        asked.is_valid(raise_exception=True)
-        wanted: dict[str, Any] = dict(asked.validated_data)
+        wanted = self.asked(SecretNew, request)
         me = person(request)
         name, kind, slug = wanted.pop("name"), wanted.pop("kind"), wanted.pop("team")
         team = _team(me, slug) if slug else None
@@ -93,7 +91,7 @@ class Secrets(PortalView):
 
 
 def _team(user: User, slug: str) -> Team:
-    team = user.teams.filter(slug=slug).first()
+    team = user.team(slug)
     if team is None:
         raise serializers.ValidationError(
             {"team": "You are in no team of this slug. Leave it out for a secret of yours."}
@@ -113,12 +111,10 @@ class SecretView(PortalView):
     )
     def put(self, request: Request, pk: int) -> Response:
         row = secrets.find(person(request), pk)
-        asked = SecretParts(data=self.body(request))
-        asked.is_valid(raise_exception=True)
         done = secrets.set_secret(
             name=row.name,
             kind=row.kind,
-            parts=asked.validated_data,
+            parts=self.asked(SecretParts, request),
             user=row.user,
             team=row.team,
             actor=person(request),

@@ -72,9 +72,7 @@ class Tokens(PortalView):
         responses={201: TokenMade},
     )
     def post(self, request: Request) -> Response:
-        asked = TokenNew(data=self.body(request))
-        asked.is_valid(raise_exception=True)
-        wanted: dict[str, Any] = asked.validated_data
+        wanted = self.asked(TokenNew, request)
         if isinstance(request.auth, ApiToken):
             _within(request.auth, wanted)
         token, text = tokens.issue(

@@ -10,6 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from portal.api.problems import refusal
@@ -55,6 +56,13 @@ class PortalView(APIView):
         if not isinstance(request.data, dict):
             raise PortalError("The body must be a JSON object.", code="not_an_object", status=400)
         return request.data
+
+    def asked(self, serializer: type[Serializer[Any]], request: Request) -> dict[str, Any]:
+        """The request's JSON object as `serializer` reads it, clean. Raises PortalError, ValidationError (422)."""
+        found = serializer(data=self.body(request))
+        found.is_valid(raise_exception=True)
+        clean: dict[str, Any] = found.validated_data
+        return clean
 
 
 def person(request: Request) -> User:

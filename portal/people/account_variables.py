@@ -14,7 +14,6 @@ from portal.people.audit import audit
 from portal.people.models import AccountVariable, Team, User
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
-VALUE_BYTES_MAX = 32 * 1024
 
 
 def name_refusal(name: str) -> str:
@@ -28,13 +27,8 @@ def value_refusal(value: str) -> str:
     """Why this can't be a value; "" where it can. Never repeats it."""
     if not value:
         return "The value is empty. To take a variable away, delete it."
-    try:
-        size = len(value.encode())
-    except UnicodeEncodeError:
-        return "The value is not valid Unicode text."
-    if "\0" in value:
-        return "The value holds a NUL, which no program can be given."
-    return "" if size <= VALUE_BYTES_MAX else f"The value has {size} bytes; the most is {VALUE_BYTES_MAX}."
+    fault = sealing.value_fault(value)
+    return f"The value {fault}." if fault else ""
 
 
 def set_variable(

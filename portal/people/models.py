@@ -33,6 +33,10 @@ class User(AbstractUser):
     def display_name(self) -> str:
         return self.get_full_name() or self.username
 
+    def team(self, slug: str) -> Team | None:
+        """The team of this slug that they are a member of; None for any other text."""
+        return self.teams.filter(slug=slug).first() if slug and "\0" not in slug else None
+
 
 class Team(models.Model):
     """People who may see each other's shared jobs, vaults and restricted apps."""
@@ -110,6 +114,18 @@ class ApiToken(models.Model):
         return token, text
 
 
+def _of_one(noun: str) -> list[models.BaseConstraint]:
+    """Each belongs to a person (`user`) or to a team, which has one of each `name`."""
+    return [
+        models.CheckConstraint(
+            condition=models.Q(user=None, team__isnull=False) | models.Q(user__isnull=False, team=None),
+            name=f"{noun}_of_a_person_or_a_team",
+        ),
+        models.UniqueConstraint(fields=["user", "name"], name=f"one_{noun}_a_person"),
+        models.UniqueConstraint(fields=["team", "name"], name=f"one_{noun}_a_team"),
+    ]
+
+
 class AccountVariable(models.Model):
     """A value that operators set for a person or a team, and that definitions may ask for by its name (`variables`)."""
 
@@ -122,14 +138,7 @@ class AccountVariable(models.Model):
 
     class Meta:
         ordering: ClassVar = ["name"]
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=models.Q(user=None, team__isnull=False) | models.Q(user__isnull=False, team=None),
-                name="account_variable_of_a_person_or_a_team",
-            ),
-            models.UniqueConstraint(fields=["user", "name"], name="one_account_variable_a_person"),
-            models.UniqueConstraint(fields=["team", "name"], name="one_account_variable_a_team"),
-        ]
+        constraints: ClassVar = _of_one("account_variable")
 
     def __str__(self) -> str:
         return self.name
@@ -156,14 +165,7 @@ class Secret(models.Model):
 
     class Meta:
         ordering: ClassVar = ["name"]
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=models.Q(user=None, team__isnull=False) | models.Q(user__isnull=False, team=None),
-                name="secret_of_a_person_or_a_team",
-            ),
-            models.UniqueConstraint(fields=["user", "name"], name="one_secret_a_person"),
-            models.UniqueConstraint(fields=["team", "name"], name="one_secret_a_team"),
-        ]
+        constraints: ClassVar = _of_one("secret")
 
     def __str__(self) -> str:
         return self.name

@@ -12,6 +12,21 @@ from django.conf import settings
 
 from portal.errors import Conflict
 
+VALUE_BYTES_MAX = 32 * 1024
+
+
+def value_fault(value: object) -> str:
+    """Why this can't be kept for a program to be given, as what is said of it; "" where it can. Never repeats it."""
+    if not isinstance(value, str) or not value:
+        return "must be filled in"
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        return "is not valid Unicode text"
+    if "\0" in value:
+        return "holds a NUL, which no program can be given"
+    return "" if size <= VALUE_BYTES_MAX else f"has {size:,} bytes; the most is {VALUE_BYTES_MAX:,}"
+
 
 def seal(text: str) -> str:
     """The text as a token that only this installation's key opens."""

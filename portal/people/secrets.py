@@ -17,7 +17,6 @@ from portal.people.models import Secret, Team, User
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 NAME_RULE = "Use letters, digits, '_', '-' and '.' in a name, at most 64 and no digit first, e.g. S3_RESULTS."
-PART_BYTES_MAX = 32 * 1024
 SECRETS_MAX = 200
 # What a secret of each kind is made of; those of PLAIN are no secret themselves, but nowhere shown either.
 PARTS: Mapping[str, Mapping[str, str]] = {
@@ -62,8 +61,7 @@ def set_secret(
     _demand_right(actor, user, team)
     faults = faults_of(name, kind, parts)
     if faults:
-        count = len(faults)
-        raise Invalid(f"{count} thing{'' if count == 1 else 's'} to fix.", faults=faults)
+        raise Invalid.of(faults)
     held = {key: str(parts[key]) for key in PARTS[kind]}
     with transaction.atomic():
         rows = Secret.objects.select_for_update().filter(user=user, team=team)
@@ -110,7 +108,7 @@ def faults_of(name: object, kind: object, parts: Mapping[str, object]) -> list[_
     wanted = PARTS.get(str(kind))
     if wanted is None:
         return [*faults, _PartFault("/kind", "kind", f"is one of: {', '.join(PARTS)}")]
-    reasons = {key: _part_fault(parts.get(key)) for key in wanted}
+    reasons = {key: sealing.value_fault(parts.get(key)) for key in wanted}
     faults += (_PartFault(f"/{key}", "value", reason) for key, reason in reasons.items() if reason)
     faults += (
         _PartFault(f"/{key}", "unused", f"is no part of a secret of the kind {kind}")
@@ -118,18 +116,6 @@ def faults_of(name: object, kind: object, parts: Mapping[str, object]) -> list[_
         if key not in wanted and value not in ("", None)
     )
     return faults
-
-
-def _part_fault(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        return "must be filled in"
-    try:
-        size = len(value.encode())
-    except UnicodeEncodeError:
-        return "is not valid Unicode text"
-    if "\0" in value:
-        return "holds a NUL, which no program can be given"
-    return "" if size <= PART_BYTES_MAX else f"has {size:,} bytes; the most is {PART_BYTES_MAX:,}"
 
 
 def _demand_right(actor: User | None, user: User | None, team: Team | None) -> None:

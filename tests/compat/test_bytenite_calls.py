@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 
+from apps_catalog.models import App
 from jobs.bytenite.data_sources import ours, theirs
-from jobs.models import Job
+from jobs.models import Attempt, Job, LogChunk
 from jobs.states import JobState
 from portal.errors import PortalError
 from portal.people.models import ApiToken, AuditEvent, Secret, User
+from tests.apps_catalog.bundle_files import bundle, manifest, zipped
 from tests.compat.bytenite_client import ByteniteClient
 from tests.factories import make_machine, make_person, make_template
 from tests.jobs.bundles import make_bundle
+from tests.jobs.stage_jobs import job_of
 
 pytestmark = pytest.mark.django_db
 AWS = {
@@ -136,6 +139,7 @@ def test_failures_are_limited(settings: Any) -> None:
 def test_scopes_bound_what_a_key_may_do(owner: User, client: ByteniteClient) -> None:
     reader = client_of(owner, "read")
     assert "launch" in reader.call("POST", "jobs", {"templateId": "plain"}, status=403)["message"]
+    assert "launch" in reader.call("POST", "datasource/test", {"dataSource": {}}, status=403)["message"]
     assert "curate" in client.call("POST", "apps", {"data": "x"}, part="dev", status=403)["message"]
 
 
@@ -264,3 +268,28 @@ def test_a_job_that_has_ended_is_deleted_with_what_it_left(owner: User, client: 
     assert row.state == JobState.CANCELLED
     assert row.purged_at is not None
     assert client.call("GET", "jobs")["data"] == []
+
+
+def test_an_engine_pushed_as_an_app_is_refused_and_not_kept(client: ByteniteClient) -> None:
+    author = client_of(make_person("author", is_curator=True), "read", "launch", "curate")
+    archive = zipped(bundle(manifest(name="cutter", type="partitioner"))).getvalue()
+    data = {"data": base64.b64encode(archive).decode()}
+    assert "partitioner" in author.call("POST", "apps", data, part="dev", status=400)["message"]
+    assert not App.objects.filter(slug="cutter").exists()
+    assert author.call("POST", "engines", data, part="dev")["engine"]["name"] == "cutter"
+
+
+def test_the_log_of_one_task_is_found_behind_long_ones_of_others(owner: User, client: ByteniteClient) -> None:
+    job = job_of(owner, 3)
+    for attempt in Attempt.objects.filter(task__job=job, task__stage="run"):
+        data = b"a line\n" * 3000 if attempt.task.index < 2 else b"WARNING: mine\n"
+        LogChunk.objects.create(attempt=attempt, sequence=0, offset=0, data=data)
+        Attempt.objects.filter(pk=attempt.pk).update(log_bytes=len(data))
+    found = client.call("POST", "logs", {"jobId": str(job.number), "taskIds": [f"{job.number}-run-2"]})
+    told = found["taskrunner"][f"{job.number}-run-2"]["logs"]
+    assert [(one["log"], one["level"]) for one in told] == [("WARNING: mine", "WARNING")]
+    assert list(found["taskrunner"]) == [f"{job.number}-run-2"]
+    assert (
+        len(client.call("POST", "logs", {"jobId": str(job.number)})["taskrunner"][f"{job.number}-run-0"]["logs"])
+        == 2000
+    )

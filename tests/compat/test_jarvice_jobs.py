@@ -13,11 +13,12 @@ from django.utils import timezone
 from jobs import log_tails, logs
 from jobs.job_values import password_of
 from jobs.models import Attempt, Job, LogChunk, Task
-from jobs.states import JobState, TaskState
+from jobs.states import JOB_TERMINAL, JobState, TaskState
 from portal.people.models import User
 from tests.compat.jarvice_client import JarviceClient
 from tests.factories import make_app, make_job, make_machine, make_person, make_team, make_version
 from tests.jobs.serving_jobs import make_serving_job, open_it
+from tests.jobs.stage_jobs import job_of
 
 pytestmark = pytest.mark.usefixtures("folders")
 LINE = "#" * 79
@@ -321,6 +322,20 @@ def test_a_teammate_gets_in_and_who_only_oversees_does_not(theirs: JarviceClient
     assert password_of(alone) not in error
     info = theirs.json("info", number=alone.number) if error != "Job not found" else {"password": None}
     assert info["password"] is None
+
+
+@pytest.mark.parametrize("state", [JobState.DRAFT, JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED])
+def test_a_job_in_stages_is_answered_for_too(theirs: JarviceClient, owner: User, state: JobState) -> None:
+    job = job_of(owner, 3)
+    Job.objects.filter(pk=job.pk).update(state=state, finished_at=timezone.now() if state in JOB_TERMINAL else None)
+    for completed in ("true", "false"):
+        for endpoint in ("jobs", "teamjobs"):
+            listed = theirs.json(endpoint, completed=completed)
+            there = state != JobState.DRAFT and (completed == "true") == (state in JOB_TERMINAL)
+            assert (str(job.number) in listed) == there
+    assert theirs.json("status", number=job.number)[str(job.number)]["job_name"] == job.name
+    assert theirs.json("info", number=job.number)["url"] is None
+    assert theirs.error("connect", 404, number=job.number)
 
 
 def test_info_shows_about_and_help_as_clean_html(theirs: JarviceClient, owner: User) -> None:

@@ -17,6 +17,7 @@ from jobs.models import Job, Upload
 from portal.errors import Conflict
 from portal.people.models import User
 from tests.compat.conftest import client_of
+from tests.compat.hostile import VALUES
 from tests.compat.jarvice_client import JarviceClient
 from tests.factories import DEFINITION, make_app, make_machine, make_vault, make_version
 
@@ -352,3 +353,19 @@ def test_pages_show_a_job_of_a_script(theirs: JarviceClient, version: Version, o
         for address in addresses:
             assert client.get(address).status_code == 200, address
         assert b"JARVICE batch" not in client.get("/").content
+
+
+@pytest.mark.parametrize("key", ["application", "machine", "vault", "identity", "job_label", "job_project", "hpc"])
+def test_any_value_under_any_key_is_refused_in_words_or_taken(
+    theirs: JarviceClient, version: Version, key: str
+) -> None:
+    who = json.dumps({"user": {"username": theirs.username, "apikey": theirs.apikey}, "app": version.app.slug})
+    for value in VALUES:
+        for sent in (
+            value,
+            f'{{"parameters": {value}}}',
+            f'{{"parameters": {{"rows": {value}}}, "type": {value}, "name": {value}}}',
+        ):
+            answer = JarviceClient().ask("POST", "/api/jarvice/submit", f'{who[:-1]}, "{key}": {sent}}}'.encode())
+            assert answer.status_code < 500, (sent, answer.text)
+            assert answer.status_code == 200 or answer.json()["error"], (sent, answer.text)

@@ -52,7 +52,6 @@ def job_of(owner: User, tasks: int, **over: Any) -> Job:
     with connection.cursor() as cursor:
         for statement in (STATES, ATTEMPTS, COUNT):
             cursor.execute(statement, names)
-        cursor.execute("ANALYZE jobs_task, jobs_attempt")  # as autovacuum does within a minute of so many new rows
     run = JobStage.objects.get(job=job, stage=Stage.RUN)
     Job.objects.filter(pk=job.pk).update(tasks_done=1 + run.succeeded + run.failed, started_at=Now())
     job.refresh_from_db()

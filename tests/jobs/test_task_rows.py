@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -88,6 +89,43 @@ def test_a_window_of_ten_thousand_is_one_statement_or_two(as_owner: Client, owne
     assert len(found["rows"]) == 200
     assert len(asked) <= 7  # session, person, job, now, rows, counts
     assert len(as_owner.get(address, {"limit": 10_000}).json()["rows"]) == 200
+
+
+@pytest.fixture
+def nothing_known(owner: User) -> Iterator[None]:
+    """PostgreSQL takes each table for an empty one, as it does where ten thousand rows came at once after a quiet time."""
+    job_of(owner, 1_000)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM jobs_jobevent; DELETE FROM jobs_attempt; DELETE FROM jobs_task")
+        cursor.execute("ANALYZE jobs_task, jobs_attempt, jobs_host")
+        yield
+        cursor.execute("ANALYZE jobs_task, jobs_attempt, jobs_host")  # what it knows is not undone with the test
+
+
+def blocks_read(job: Job, sought: Sought, **place: Any) -> int:
+    """How many blocks of 8 KiB one window looks at."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        asked.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        task_rows.window(job, sought, **place)
+    sql, params = asked[-1]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params)
+        plan = cursor.fetchone()[0][0]["Plan"]
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+@pytest.mark.usefixtures("nothing_known")
+def test_a_window_costs_the_same_before_the_database_knows_how_many_tasks_there_are(owner: User) -> None:
+    job = job_of(owner, 10_000)
+    middle = task_rows.window(job, Sought(), skip=5_000).next
+    assert blocks_read(job, Sought(), after=middle) < 1_500  # 100 rows with their look-ups
+    for sought in (Sought(sort="-duration"), Sought(sort="memory", text="one")):
+        assert blocks_read(job, sought) < 8 * 10_000  # each task once, with its look-ups
 
 
 @pytest.mark.parametrize(

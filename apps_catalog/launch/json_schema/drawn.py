@@ -24,6 +24,11 @@ Kind = Literal[
 ]
 
 
+def explained_by(field_id: str, helped: bool) -> str:
+    """The ids of what explains a field: its error first, because that is what is read first; then its help, if it has any."""
+    return f"{field_id}-error {field_id}-help" if helped else f"{field_id}-error"
+
+
 @dataclass(frozen=True)
 class DrawnOption:
     value: str
@@ -191,8 +196,7 @@ class Drawn:
 
     @property
     def described_by(self) -> str:
-        more = f" {self.id}-help" if self.description or self.note or self.placeholder else ""
-        return f"{self.id}-error{more}"
+        return explained_by(self.id, bool(self.description or self.note or self.placeholder))
 
     @property
     def layout(self) -> str:

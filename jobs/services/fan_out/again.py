@@ -12,7 +12,7 @@ from jobs.events import record
 from jobs.models import Job, JobStage, Task
 from jobs.services.fan_out.asking import fan_out_of
 from jobs.services.fan_out.checking import Judged, judge
-from jobs.services.fan_out.drafts import draft, locked_draft, things_to_fix
+from jobs.services.fan_out.drafts import draft, locked_draft
 from jobs.services.fan_out.running import queue, submit, write_stages
 from jobs.services.once_a_key import keep_key, made_before
 from jobs.services.rights import may_change
@@ -84,7 +84,7 @@ def _take_over(draft_job: Job, old: Job, actor: User) -> Job:
     job = locked_draft(draft_job, actor, "run")
     judged = judge(job)
     if isinstance(judged, list):
-        raise Invalid(things_to_fix(judged), faults=judged)
+        raise Invalid.of(judged)
     first = queue(job, judged)
     write_stages(job, judged)
     names: dict[str, Any] = {

@@ -97,7 +97,7 @@ def change(*, job: Job, actor: User, strict: bool = False, **parts: Any) -> Job:
             pointers = tuple(OBJECTS.get(name, f"/{name}") for name in parts)
             faults = [fault for fault in check(asked, owner=locked.owner) if fault.pointer.startswith(pointers)]
             if faults:
-                raise Invalid(things_to_fix(faults), faults=faults)
+                raise Invalid.of(faults)
         for name, value in {"version": asked.app, **_columns(asked)}.items():
             setattr(locked, name, value)
         locked.save()
@@ -116,11 +116,6 @@ def duplicate(*, job: Job, actor: User, via: str = "web") -> Job:
     if not job.in_stages:
         raise Conflict(f"Job {job.number} has no stages. Run it again instead.", code="not_in_stages")
     return draft(owner=actor, asked=fan_out_of(job), project=job.project, priority=job.priority, via=via)
-
-
-def things_to_fix(faults: list[Fault]) -> str:
-    count = len(faults)
-    return "1 thing to fix." if count == 1 else f"{count} things to fix."
 
 
 def locked_draft(job: Job, actor: User, what: str) -> Job:
@@ -201,7 +196,7 @@ def _storable(asked: FanOut) -> None:
             if len(str(asked.machines.get(str(stage)) or "")) > JobStage._meta.get_field("machine_asked").max_length  # type: ignore[operator]
         ]
     if faults:
-        raise Invalid(things_to_fix(faults), faults=faults)
+        raise Invalid.of(faults)
 
 
 def unfit(given: Json) -> str:

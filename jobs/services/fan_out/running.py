@@ -14,7 +14,7 @@ from jobs.events import record
 from jobs.models import Job, JobStage, Task, Upload
 from jobs.services.fan_out.asking import FanOut
 from jobs.services.fan_out.checking import Judged, judge
-from jobs.services.fan_out.drafts import change, draft, locked_draft, things_to_fix
+from jobs.services.fan_out.drafts import change, draft, locked_draft
 from jobs.services.once_a_key import keep_key, made_before
 from jobs.services.submitting import Submitted
 from jobs.sources.files import ids_of
@@ -36,7 +36,7 @@ def run(*, job: Job, actor: User, config: Mapping[str, Json] | None = None, key:
             locked.config = {**locked.config, **config}
         judged = judge(locked)
         if isinstance(judged, list):
-            raise Invalid(things_to_fix(judged), faults=judged)
+            raise Invalid.of(judged)
         first = queue(locked, judged)
         write_stages(locked, judged)
         _hold_uploads(locked)

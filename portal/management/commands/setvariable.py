@@ -10,7 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from portal.errors import PortalError
-from portal.people.account_variables import VALUE_BYTES_MAX, set_variable, unset_variable
+from portal.people import sealing
+from portal.people.account_variables import set_variable, unset_variable
 from portal.people.models import Team, User
 
 
@@ -48,12 +49,12 @@ def _value(file: str | None) -> str:
     try:
         if file:
             with Path(file).open("rb") as opened:
-                raw = opened.read(VALUE_BYTES_MAX + 2)
+                raw = opened.read(sealing.VALUE_BYTES_MAX + 2)
         elif sys.stdin.isatty():
             raise CommandError("Give the value on standard input or with --value-file; it is not asked for.")
         else:
             raw = (
-                sys.stdin.buffer.read(VALUE_BYTES_MAX + 2)
+                sys.stdin.buffer.read(sealing.VALUE_BYTES_MAX + 2)
                 if hasattr(sys.stdin, "buffer")
                 else sys.stdin.read().encode()
             )
