@@ -75,7 +75,7 @@ class Apps:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
                 await self.gate.close()
-                await self.pools.close()
+                self.pools.close()
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
                 return
@@ -120,8 +120,8 @@ class Apps:
         endpoint = admitted.endpoint
         self.traffic.moved(endpoint.pk)
         exchange = Exchange(endpoint, origin, scope, receive, send)
-        pool = await self.pools.of(endpoint)
-        if await self._while_allowed(exchange.run(pool), origin, scope, send) and not exchange.begun:
+        lines = self.pools.of(endpoint)
+        if await self._while_allowed(exchange.run(lines), origin, scope, send) and not exchange.begun:
             await say(notices.sign_in(origin), scope, send)
 
     async def _socket(self, admitted: Admitted, origin: Origin, scope: Scope, receive: Receive, send: Send) -> None:
