@@ -83,6 +83,9 @@ class Socket:
             await self._send({"type": "websocket.accept", **accepted})
             self.accepted = True
             await self._pass_on(stream, moved)
+        except asyncio.CancelledError:  # the person's right has ended: nothing that still waits goes out
+            stream.abort()
+            raise
         except TimeoutError:
             raise Unanswered(notices.late) from None
         except OSError:
