@@ -218,8 +218,8 @@ def refused_words(refusal: Refused, endpoint: Endpoint, origin: Origin) -> Notic
             return notices.busy(origin, str(refusal))
         case "away":
             return notices.between(origin, str(refusal))
-        case "gone":  # its end is not settled yet, or the worker has just begun to take it up
-            return notices.between(origin, "The worker that runs this job is taking it up, or sees that it has ended.")
+        case "gone":  # its end is not settled yet
+            return notices.between(origin, "The worker that runs this job sees that it has ended.")
         case "not_listening" if endpoint.state == Endpoint.State.WAITING:
             return notices.starting(origin, str(refusal))
         case _:
