@@ -95,7 +95,7 @@ class Line:
         while isinstance(event := await self._event(), h11.Data):
             yield bytes(event.data)
 
-    async def _event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+    async def _event(self) -> type[h11.NEED_DATA | h11.PAUSED] | h11.Event:
         try:
             while (event := self._http.next_event()) is h11.NEED_DATA:
                 self._http.receive_data(await self._stream.read())
