@@ -15,25 +15,23 @@ from jobs import endpoints
 from jobs.models import Endpoint
 from jobs.proxy import gate, upstream
 from jobs.relay.dial import Stream, dial
-from tests.factories import make_person
-from tests.jobs.proxied import Served, committed, heard, relayed, served, until, values, web_server
+from tests.jobs.proxied import Served, app_of_module, committed, heard, relayed, until, values
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 MIB = 2**20
 
 
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    with served() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def app(rows_of_module: None, port: int) -> Iterator[Served]:
-    """One app for all tests of this module: they only read its rows."""
-    with relayed(committed(make_person, "owner"), port) as site, web_server() as (url, apps):
-        site.url, site.apps = url, apps
+def app(rows_of_module: None) -> Iterator[Served]:
+    with app_of_module() as site:
         yield site
+
+
+@pytest.fixture
+def port(app: Served) -> int:
+    """The app's own, which other endpoints may lead to as well."""
+    assert app.endpoint.port is not None
+    return app.endpoint.port
 
 
 def test_a_request_arrives_as_if_its_person_sat_beside_the_app(app: Served, port: int) -> None:
