@@ -1,7 +1,8 @@
 """A web app in a container without network: through the portal and the relay, against the app reached directly.
 
 Both in one run, by the same client over the same kind of connection; "directly" is a socket made in the container's
-own network namespace. Latency alternates request by request. Memory is what 200 idle WebSockets add to web and worker.
+own network namespace. Latency alternates request by request. Memory is what 200 idle WebSockets add to web and worker,
+and what each of them has at most while one large answer passes through.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ SERVED = Path(__file__).parent / "served_app.py"
 PORT = 8888
 MIB = 2**20
 SOCKETS = 200
+LARGE_S = 75  # of a large answer, what comes in so long is enough
 
 
 @dataclass(frozen=True)
@@ -244,14 +246,46 @@ def idle_sockets(way: Way, count: int) -> Iterator[None]:
 
 
 def pss_mib(*pids: int) -> float:
-    total = 0
-    for pid in pids:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return total / 1024
+    return sum(_kib(Path(f"/proc/{pid}/smaps_rollup"), "Pss:") for pid in pids) / 1024
 
 
-def measure(site: installation.Installation, runs: int, mib: int) -> list[str]:
+def rss_mib(pid: int) -> float:
+    return _kib(Path(f"/proc/{pid}/status"), "VmRSS:") / 1024
+
+
+def _kib(table: Path, name: str) -> int:
+    return next(int(line.split()[1]) for line in table.read_text().splitlines() if line.startswith(name))
+
+
+@dataclass(frozen=True)
+class Large:
+    """One large answer through the portal: how much of it came, and MiB of web and worker before and at most during."""
+
+    gb: float
+    seconds: float
+    before: tuple[float, float]
+    most: tuple[float, float]
+
+
+def large_answer(way: Way, gib: int, for_s: float, web: int, worker: int) -> Large:
+    """As much of `gib` as comes within `for_s`, the resident memory of both processes looked at every 64 MiB."""
+    before = rss_mib(web), rss_mib(worker)
+    most = list(before)
+    connection = way.connection()
+    connection.request("GET", f"/bytes?mib={gib * 1024}", headers=way.headers)
+    answer = connection.getresponse()
+    buffer, total, looked = bytearray(MIB), 0, 0
+    begun = time.perf_counter()
+    while time.perf_counter() - begun < for_s and (count := answer.readinto(buffer)):
+        total += count
+        if total - looked >= 64 * MIB:
+            looked = total
+            most = [max(most[0], rss_mib(web)), max(most[1], rss_mib(worker))]
+    connection.close()
+    return Large(total / 1e9, time.perf_counter() - begun, before, (most[0], most[1]))
+
+
+def measure(site: installation.Installation, runs: int, mib: int, large_gib: int = 10) -> list[str]:
     if os.geteuid():
         return ["proxy: not measured: only root may enter the container's network to reach the app directly."]
     app()
@@ -272,6 +306,7 @@ def measure(site: installation.Installation, runs: int, mib: int) -> list[str]:
         rates = [requests_a_second(way, 4, 3) for way in (direct, ours)]
         downs = [(down(direct, mib), down(ours, mib)) for _ in range(5)]
         ups = [(up(direct, mib), up(ours, mib)) for _ in range(3)]
+        large = large_answer(ours, large_gib, LARGE_S, web, worker)
         before = pss_mib(web, worker)
         with idle_sockets(ours, SOCKETS):
             time.sleep(2)
@@ -290,13 +325,19 @@ def measure(site: installation.Installation, runs: int, mib: int) -> list[str]:
         f"{down_ours / down_direct:.2f} x of {down_direct:.0f} MB/s, up {up_ours / up_direct:.2f} x of {up_direct:.0f} MB/s; "
         f"web and worker {before:.0f} MiB PSS before)"
     )
-    return [figures, beside]
+    passed = (
+        f"(one answer of {large_gib} GiB, {large.gb:.1f} GB of it in {large.seconds:.0f} s: RSS of web "
+        f"{large.before[0]:.0f} MiB before, at most {large.most[0]:.0f} during; of worker {large.before[1]:.0f}, at most "
+        f"{large.most[1]:.0f})"
+    )
+    return [figures, beside, passed]
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--mib", type=int, default=512)
+    parser.add_argument("--large-gib", type=int, default=10)
     options = parser.parse_args()
     with installation.prepare() as prepared:
-        print("\n".join(measure(prepared, options.runs, options.mib)))
+        print("\n".join(measure(prepared, options.runs, options.mib, options.large_gib)))

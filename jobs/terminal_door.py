@@ -158,13 +158,15 @@ class _Visit:
         tasks.append(asyncio.create_task(self._recheck()))
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            code = next((task.result() for task in done if task.exception() is None), DONE)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             stream.abort()
-        await self._close(code)
+        for task in done:
+            if (error := task.exception()) is not None and not isinstance(error, OSError):
+                logger.error("A terminal was let go of, for the portal failed.", exc_info=error)
+        await self._close(next((task.result() for task in done if task.exception() is None), DONE))
 
     async def _reach(self, admitted: Admitted) -> Stream:
         """Raises Refused."""

@@ -173,9 +173,12 @@ def _check_keys(section: Section, version: int) -> None:
     if newer and version < 2:
         message = f'{", ".join(newer)} need "appdefversion": 2; accepted all the same.'
         section.notes.warn("needs-version-2", message, section.pointer)
-    if section.get("noconnect") and section.flag("noconnect") and section.get("url"):
-        message = "'noconnect' is true, so the 'url' is never offered."
-        section.notes.info("no-effect", message, section.at("url"))
+    if to_flag(section.get("noconnect")):
+        if section.get("url"):
+            section.notes.info("no-effect", "'noconnect' is true, so the 'url' is never offered.", section.at("url"))
+        if to_flag(section.get("webshell")):
+            message = "'noconnect' is true, so the command gets no terminal: its job's page follows the output."
+            section.notes.info("no-effect", message, section.at("webshell"))
     elif to_flag(section.get("webshell")) and section.get("url"):
         message = "'webshell' is true: people connect to the command's terminal, so the 'url' is never opened."
         section.notes.info("no-effect", message, section.at("url"))

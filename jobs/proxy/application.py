@@ -75,7 +75,7 @@ class Apps:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
                 await self.gate.close()
-                await self.pools.close()
+                self.pools.close()
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
                 return
@@ -120,8 +120,8 @@ class Apps:
         endpoint = admitted.endpoint
         self.traffic.moved(endpoint.pk)
         exchange = Exchange(endpoint, origin, scope, receive, send)
-        pool = await self.pools.of(endpoint)
-        if await self._while_allowed(exchange.run(pool), origin, scope, send) and not exchange.begun:
+        lines = self.pools.of(endpoint)
+        if await self._while_allowed(exchange.run(lines), origin, scope, send) and not exchange.begun:
             await say(notices.sign_in(origin), scope, send)
 
     async def _socket(self, admitted: Admitted, origin: Origin, scope: Scope, receive: Receive, send: Send) -> None:
@@ -218,8 +218,8 @@ def refused_words(refusal: Refused, endpoint: Endpoint, origin: Origin) -> Notic
             return notices.busy(origin, str(refusal))
         case "away":
             return notices.between(origin, str(refusal))
-        case "gone":  # its end is not settled yet, or the worker has just begun to take it up
-            return notices.between(origin, "The worker that runs this job is taking it up, or sees that it has ended.")
+        case "gone":  # its end is not settled yet
+            return notices.between(origin, "The worker that runs this job sees that it has ended.")
         case "not_listening" if endpoint.state == Endpoint.State.WAITING:
             return notices.starting(origin, str(refusal))
         case _:

@@ -22,8 +22,8 @@ HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
     b"upgrade http2-settings".split()
 )
-# Said by us, or between the browser and us alone.
-NOT_TO_APP = HOP_BY_HOP | {b"host", b"forwarded", b"via", b"x-real-ip", b"expect", b"origin", b"referer", b"cookie"}
+# Said by us, or between the browser and us alone. What frames a body is said by whoever sends it.
+NOT_TO_APP = HOP_BY_HOP | frozenset(b"host forwarded via x-real-ip expect origin referer cookie content-length".split())
 # date and server are said by our own server. Clear-Site-Data clears the portal's cookies too where both have one
 # registrable domain; Alt-Svc leads the browser round the portal.
 NOT_TO_BROWSER = HOP_BY_HOP | {b"date", b"server", b"clear-site-data", b"alt-svc"}

@@ -13,7 +13,7 @@ from typing import Any
 
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers as SocketHeaders
-from websockets.exceptions import ConnectionClosed, InvalidStatus, ProtocolError
+from websockets.exceptions import InvalidState, InvalidStatus, ProtocolError
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import Event, State
@@ -83,11 +83,13 @@ class Socket:
             await self._send({"type": "websocket.accept", **accepted})
             self.accepted = True
             await self._pass_on(stream, moved)
-        except TimeoutError:
-            raise Unanswered(notices.late) from None
-        except OSError:
+        except asyncio.CancelledError:  # the person's right has ended: nothing that still waits goes out
+            stream.abort()
+            raise
+        except OSError as error:
             if not self.accepted:
-                raise Unanswered(notices.broken) from None
+                late = isinstance(error, TimeoutError)
+                raise Unanswered(notices.late if late else notices.broken) from None
         finally:
             await stream.aclose()
 
@@ -137,11 +139,13 @@ class Socket:
         there = loop.create_task(self._to_app(stream, moved))
         back = loop.create_task(self._to_browser(stream, moved))
         try:
-            await asyncio.wait({there, back}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({there, back}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in (there, back):
                 task.cancel()
             await asyncio.gather(there, back, return_exceptions=True)
+        for task in done:
+            task.result()
 
     async def _to_app(self, stream: Stream, moved: Callable[[], None]) -> None:
         pace = Pace()
@@ -152,7 +156,7 @@ class Socket:
                 return
             moved()
             await pace.keep()
-            with suppress(ConnectionClosed):
+            with suppress(InvalidState):  # the app has just closed it
                 if message.get("bytes") is not None:
                     self._app.send_binary(message["bytes"])
                 else:

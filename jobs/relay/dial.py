@@ -15,6 +15,7 @@ from jobs.states import AttemptState
 from portal.threads import in_thread
 
 BUFFER_BYTES = 256 * 1024
+CLOSE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,18 @@ class Stream:
         return self._reader.at_eof() or bool(self._reader._buffer) or self._writer.is_closing()  # type: ignore[attr-defined]
 
     async def aclose(self) -> None:
+        """End it, once what was written has gone out and TLS has said goodbye. What takes longer than CLOSE_S is cut."""
         self._writer.close()
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._writer.wait_closed()
+        except TimeoutError:
+            self.abort()
+        except OSError:
+            pass  # it broke, and so has ended too
 
     def abort(self) -> None:
+        """End it at once, whatever has not gone out."""
         self._writer.transport.abort()
 
 
@@ -136,7 +146,7 @@ async def _dial(place: Place, asking: Asking) -> Stream:
         if not handshake.proves(answer.get("proof"), "relay", relay_nonce, nonce, asking):
             raise Refused("away", "What answers in the place of the worker's relay could not prove that it is.")
     except BaseException:
-        writer.close()
+        writer.transport.abort()
         raise
     return Stream(reader, writer)
 

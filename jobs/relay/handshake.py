@@ -27,8 +27,8 @@ PATIENCE_S = 10.0
 class Refused(Exception):
     """Raised where the relay does not connect. str = what happened and what to do; `code` tells the cases apart.
 
-    not_ended codes: `starting` (try again), `not_listening` (try again), `away` (the relay can't be reached: try again),
-    `busy` (too many connections). Others: `gone`, `not_allowed`, `unable` (the worker lacks the rights).
+    Try again: `starting`, `not_listening`, `away` (the relay can't be reached, or does not tend the attempt now), `busy`
+    (too many connections). For good: `gone`, `not_allowed`, `unable` (the worker lacks the rights).
     """
 
     def __init__(self, code: str, message: str) -> None:

@@ -89,10 +89,10 @@ class Relay:
     # -- for connections, in the loop ---------------------------------------------------------------------------------
 
     def place(self, attempt: str) -> Place:
-        """Raises Refused."""
+        """Raises Refused: whoever asks has seen that the attempt runs, so that it is about to be taken up, or to end."""
         found = self._places.get(attempt) or self._find(attempt)
         if found is None:
-            raise Refused("gone", "This job does not run here now.")
+            raise Refused("away", "The worker that runs this job is taking it up, or sees that it has ended.")
         self._places[attempt] = found
         return found
 

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from apps_catalog.services import spec_of
 from jobs.models import Job
 from jobs.runtimes.base import ContainerSpec
-from portal.errors import Conflict
 
 TERM = "xterm-256color"  # what the terminal in the browser understands
 
 
 def has_terminal(job: Job) -> bool:
-    """False too where its definition can't be read any more."""
-    try:
-        command = spec_of(job.version).commands.get(job.command)
-    except Conflict:
-        return False
-    return command is not None and command.webshell
+    """By its plan, as with all that people connect to: with `noconnect` a `webshell` has none."""
+    connect = job.plan.get("connect") if isinstance(job.plan, dict) else None
+    return isinstance(connect, dict) and connect.get("kind") == "terminal"
 
 
 def with_terminal(spec: ContainerSpec) -> ContainerSpec:

@@ -1,4 +1,4 @@
-"""What keys of a definition change on pages, in Chromium: licence, hinted vault, links that are not served, output followed."""
+"""What keys of a definition change on pages, in Chromium: licence, hinted vault, output followed."""
 
 from __future__ import annotations
 

@@ -9,14 +9,12 @@ from typing import Any
 
 import pytest
 
-from jobs.folders import INSTALLATION_LABEL
-from jobs.models import Installation
-from jobs.runtimes.docker import DockerRuntime
 from portal.people.models import ApiToken
 from tests.apps_catalog.bundle_files import tarred, zipped
 from tests.compat.bytenite_client import ByteniteClient
 from tests.factories import make_machine, make_person
 from tests.jobs.conftest import start  # noqa: F401  a worker's slots
+from tests.jobs.engines import real_engine
 from tests.jobs.workers import Start
 
 pytestmark = [pytest.mark.docker, pytest.mark.django_db(transaction=True)]
@@ -59,16 +57,10 @@ def packed(name: str, code: str, **over: Any) -> dict[str, str]:
 
 @pytest.fixture
 def engine(folders: Path, start: Start) -> Iterator[None]:  # noqa: F811
-    for folder in (folders, *folders.parents):
-        if folder.name.startswith("pytest-"):
-            folder.chmod(0o711)
     make_machine("n1", ram_mib=128, pids=64)
-    runtime = DockerRuntime()
-    start(runtime, n1=4)
-    yield
-    for handle in runtime.owned(INSTALLATION_LABEL, str(Installation.get().pk)):
-        runtime.remove(handle)
-    runtime.close()
+    with real_engine(folders) as runtime:
+        start(runtime, n1=4)
+        yield
 
 
 def push_all(client: ByteniteClient) -> None:

@@ -10,13 +10,11 @@ from typing import Any
 
 import pytest
 
-from jobs.folders import INSTALLATION_LABEL
-from jobs.models import Installation
-from jobs.runtimes.docker import DockerRuntime
 from portal.people.models import User
 from tests.compat.jarvice_client import STATUS, JarviceClient, assert_strict
 from tests.factories import make_app, make_machine, make_version
 from tests.jobs.conftest import start  # noqa: F401  a worker's slots
+from tests.jobs.engines import real_engine
 from tests.jobs.workers import Start
 
 pytestmark = [pytest.mark.docker, pytest.mark.django_db(transaction=True)]
@@ -49,16 +47,10 @@ APP: dict[str, Any] = {
 @pytest.fixture
 def engine(folders: Path, settings: Any, door: None, start: Start) -> Iterator[None]:  # noqa: F811
     """A worker of two slots over Docker Engine; the machine type is called n3 by older scripts."""
-    for folder in (folders, *folders.parents):
-        if folder.name.startswith("pytest-"):
-            folder.chmod(0o711)
     make_machine("n1", aliases=["n3"], ram_mib=128, pids=64)
-    runtime = DockerRuntime()
-    start(runtime, n1=4)
-    yield
-    for handle in runtime.owned(INSTALLATION_LABEL, str(Installation.get().pk)):
-        runtime.remove(handle)
-    runtime.close()
+    with real_engine(folders) as runtime:
+        start(runtime, n1=4)
+        yield
 
 
 def status(client: JarviceClient, number: int) -> str:

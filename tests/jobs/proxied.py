@@ -1,7 +1,7 @@
 """A web app behind the proxy, for tests: the app, a relay, and the web server as it is, in this process or beside it.
 
 The relay's target connects to the loopback that the test has, for only containers have another
-(tests/jobs/test_relay_containers.py has some).
+(tests/jobs/relay/test_containers.py has some).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from jobs.runtimes.fake import FakeRuntime
 from jobs.states import JobState
 from portal.people.models import User
 from portal.web import OPTIONS
-from tests.factories import make_host, make_job
+from tests.factories import make_host, make_job, make_person
 
 T = TypeVar("T")
 SERVED = Path(__file__).resolve().parents[2] / "bench" / "served_app.py"
@@ -197,6 +197,17 @@ def web_server(otherwise: Any = portal_instead, port: int = 0) -> Iterator[tuple
         server.should_exit = True
         thread.join(timeout=20)
         connections["default"].close_pool()  # type: ignore[attr-defined]  # of the server's threads, which are gone
+
+
+@contextmanager
+def app_of_module(name: str = "owner", *, path: str = "/") -> Iterator[Served]:
+    """A person's app with its relay and a web server of its own, for all tests of a module: they only read its rows."""
+    with (
+        served() as port,
+        relayed(committed(make_person, name), port, path=path) as site,
+        web_server() as (site.url, site.apps),
+    ):
+        yield site
 
 
 def heard(answer: httpx.Response) -> tuple[str, str, list[tuple[str, str]]]:

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from jobs.folders import INSTALLATION_LABEL
-from jobs.models import Attempt, Installation, Job
+from jobs.models import Attempt, Job
 from jobs.runtimes.docker import DockerRuntime
 from jobs.states import JobState
 from portal.people.models import User
 from tests.factories import make_machine, make_version
+from tests.jobs.engines import real_engine
 from tests.jobs.outputs import program_output, whole_log
 from tests.jobs.workers import Start, ended, launch
 
@@ -25,14 +25,8 @@ FOLDER = Path(__file__).parents[2] / "examples" / "gallery"
 
 @pytest.fixture
 def runtime(settings: Any, in_folders: Path) -> Iterator[DockerRuntime]:
-    for folder in (in_folders, *in_folders.parents):
-        if folder.name.startswith("pytest-"):
-            folder.chmod(0o711)
-    made = DockerRuntime()
-    yield made
-    for handle in made.owned(INSTALLATION_LABEL, str(Installation.get().pk)):
-        made.remove(handle)
-    made.close()
+    with real_engine(in_folders) as made:
+        yield made
 
 
 def gallery() -> dict[str, Any]:

@@ -25,6 +25,7 @@ from jobs.states import FailureClass, JobState
 from portal.people.models import User
 from tests.apps_catalog.launch import generate
 from tests.factories import make_host, make_machine, make_version
+from tests.jobs.engines import real_engine, serving
 from tests.jobs.outputs import program_output
 from tests.jobs.runtimes.bench import IMAGE, LABEL
 from tests.jobs.runtimes.test_docker_hardening import make_spec
@@ -96,22 +97,10 @@ def site(settings: Any, folders: Path) -> Iterator[DockerRuntime]:
     settings.BROKER_URL = "none"
     settings.HEARTBEAT_S = 1
     settings.STOP_GRACE_S = 2
-    for folder in (folders, *folders.parents):
-        if folder.name.startswith("pytest-"):
-            folder.chmod(0o711)
-    runtime = DockerRuntime()
     make_machine("n2", cores=2, ram_mib=128, slave_ram_mib=96, pids=64, nodes_max=2)
-    slots = Slots(host=make_host(serves={"n2": 1}), runtime=runtime, serve={"n2": 1})
-    slots.start()
-    yield runtime
-    slots.leave()
-    slots.watcher.superseded.set()
-    time.sleep(1.1)
-    for handle in runtime.owned(INSTALLATION_LABEL, str(Installation.get().pk)):
-        runtime.remove(handle)
-    for name in runtime.owned_networks(INSTALLATION_LABEL, str(Installation.get().pk)):
-        runtime.remove_network(name)
-    runtime.close()
+    host = make_host(serves={"n2": 1})
+    with real_engine(folders) as runtime, serving(Slots(host=host, runtime=runtime, serve={"n2": 1})):
+        yield runtime
 
 
 @pytest.fixture

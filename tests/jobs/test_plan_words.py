@@ -172,6 +172,7 @@ def test_the_panel_explains_its_marks_and_profile(owner: User) -> None:
         ({"desktop": True}, "The desktop opens in your browser once the job runs and it answers.", False),
         ({"url": "http://%PUBLICADDR%/"}, "The app opens in your browser once the job runs and it answers.", False),
         ({"noconnect": True, "interactive": True}, "", True),
+        ({"noconnect": True, "webshell": True}, "", True),
     ],
 )
 def test_what_opens_is_said_and_noconnect_tails(owner: User, command: dict[str, Any], opens: str, tail: bool) -> None:
@@ -180,6 +181,7 @@ def test_what_opens_is_said_and_noconnect_tails(owner: User, command: dict[str, 
     assert ('id="job-connection"' in text) == bool(opens)
     assert opens in text
     assert ("data-log-view" in text) == tail
+    assert ("terminal-inset" in text) == ("webshell" in command and not tail)
 
 
 def test_a_job_of_a_definition_that_is_not_read_any_more_is_shown(owner: User) -> None:

@@ -11,8 +11,7 @@ from django.test import Client
 from jobs import origins
 from jobs.proxy import gate, headers
 from portal.checks import apps_domain
-from tests.factories import make_person
-from tests.jobs.proxied import Served, committed, heard, relayed, served, values, web_server
+from tests.jobs.proxied import Served, app_of_module, committed, heard, values
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
@@ -24,11 +23,7 @@ def by_path(settings: Any) -> None:
 
 @pytest.fixture(scope="module")
 def app(rows_of_module: None) -> Iterator[Served]:
-    with (
-        served() as port,
-        relayed(committed(make_person, "owner"), port, path="/lab?x=1") as site,
-        web_server() as (site.url, site.apps),
-    ):
+    with app_of_module(path="/lab?x=1") as site:
         yield site
 
 

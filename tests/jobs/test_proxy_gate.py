@@ -24,7 +24,7 @@ from jobs.proxy.gate import Admitted, Refusal
 from portal.people.models import AuditEvent, Membership, Team, User
 from portal.people.sessions import end_sessions
 from tests.factories import PASSWORD, make_job, make_person, make_team
-from tests.jobs.proxied import Served, committed, open_job, relayed, served, web_server
+from tests.jobs.proxied import Served, app_of_module, committed, open_job, web_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
@@ -35,15 +35,8 @@ def with_apps(settings: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    with served() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def app(rows_of_module: None, port: int) -> Iterator[Served]:
-    with relayed(committed(make_person, "ada"), port, path="/lab?token=1") as site, web_server() as (url, apps):
-        site.url, site.apps = url, apps
+def app(rows_of_module: None) -> Iterator[Served]:
+    with app_of_module("ada", path="/lab?token=1") as site:
         yield site
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,26 +12,26 @@ import httpx
 import pytest
 
 from jobs import endpoints
-from jobs.proxy import exchange
-from tests.factories import make_person
-from tests.jobs.proxied import Served, committed, heard, relayed, served, until, values, web_server
+from jobs.models import Endpoint
+from jobs.proxy import gate, upstream
+from jobs.relay.dial import Stream, dial
+from tests.jobs.proxied import Served, app_of_module, committed, heard, relayed, until, values
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 MIB = 2**20
 
 
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    with served() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def app(rows_of_module: None, port: int) -> Iterator[Served]:
-    """One app for all tests of this module: they only read its rows."""
-    with relayed(committed(make_person, "owner"), port) as site, web_server() as (url, apps):
-        site.url, site.apps = url, apps
+def app(rows_of_module: None) -> Iterator[Served]:
+    with app_of_module() as site:
         yield site
+
+
+@pytest.fixture
+def port(app: Served) -> int:
+    """The app's own, which other endpoints may lead to as well."""
+    assert app.endpoint.port is not None
+    return app.endpoint.port
 
 
 def test_a_request_arrives_as_if_its_person_sat_beside_the_app(app: Served, port: int) -> None:
@@ -165,6 +165,13 @@ def test_uploads_arrive_whole_whether_their_length_is_known_or_not(app: Served, 
     assert answer.text == f"5000000 {hashlib.sha256(b''.join(pieces)).hexdigest()}"
 
 
+def test_a_request_without_a_body_says_so_only_where_the_browser_did(app: Served) -> None:
+    with app.browser(app.owner, origin=app.origin) as client:
+        assert values(heard(client.get("/headers"))[2], "content-length") == []
+        _, _, pairs = heard(client.post("/headers"))
+        assert values(pairs, "content-length") == ["0"]  # without it some programs answer 411
+
+
 def test_events_come_as_they_are_said(app: Served) -> None:
     with app.browser(app.owner) as client, client.stream("GET", "/events") as answer:
         lines = answer.iter_lines()
@@ -223,8 +230,8 @@ def test_a_port_where_nothing_answers_yet(app: Served) -> None:
 
 
 def test_too_many_connections_are_told_to_come_again(app: Served, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "CONNECTIONS_MAX", 2)
-    monkeypatch.setattr(exchange, "POOL_S", 0.2)
+    monkeypatch.setattr(upstream, "CONNECTIONS_MAX", 2)
+    monkeypatch.setattr(upstream, "POOL_S", 0.2)
     with (
         relayed(app.owner, port) as crowded,
         app.beside(crowded).browser(app.owner) as client,
@@ -234,6 +241,57 @@ def test_too_many_connections_are_told_to_come_again(app: Served, port: int, mon
         answer = client.get("/headers")
         assert answer.status_code == 503
         assert "connections to this app are in use" in answer.text
+
+
+@pytest.fixture
+def dials(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ports that the proxy dialled."""
+    found: list[str] = []
+
+    async def counted(endpoint: Endpoint, target: str, arguments: Mapping[str, str]) -> Stream:
+        found.append(arguments["port"])
+        return await dial(endpoint, target, arguments)
+
+    monkeypatch.setattr(upstream, "dial", counted)
+    return found
+
+
+def test_requests_one_after_another_share_a_connection_and_a_verdict(
+    app: Served, port: int, dials: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[str] = []
+
+    def judge(label: str, pass_text: str) -> Any:
+        judged.append(label)
+        return gate_judge(label, pass_text)
+
+    gate_judge = gate.judge
+    monkeypatch.setattr(gate, "judge", judge)
+    monkeypatch.setattr(gate, "VERDICT_S", 60.0)
+    with relayed(app.owner, port) as other, app.beside(other).browser(app.owner) as client:
+        for number in range(20):
+            assert client.get(f"/headers?{number}").status_code == 200
+        assert client.post("/upload", content=b"x" * 1000, headers={"Origin": other.origin}).status_code == 200
+        assert client.head("/bytes?mib=1").status_code == 200
+    assert dials == [str(port)]
+    assert judged == [other.endpoint.label]
+
+
+def test_a_connection_that_ended_while_it_waited_is_not_asked_again(app: Served, port: int, dials: list[str]) -> None:
+    with relayed(app.owner, port) as other, app.beside(other).browser(app.owner) as client:
+        assert client.get("/headers").status_code == 200
+        other.relay.end(other.attempt.name)
+        until(lambda: open_links(other) == 0)
+        until(lambda: client.get("/headers").status_code == 200)
+    assert len(dials) == 2
+
+
+def test_connections_that_nobody_uses_are_let_go_of(app: Served, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream, "IDLE_S", 0.2)
+    with relayed(app.owner, port) as other, app.beside(other).browser(app.owner) as client:
+        assert client.get("/headers").status_code == 200
+        until(lambda: open_links(other) == 0)
+        assert client.get("/headers").status_code == 200
 
 
 def test_a_browser_that_leaves_ends_the_connection_to_the_app(app: Served) -> None:

@@ -19,22 +19,15 @@ from jobs.proxy import application, gate, sockets
 from portal.people.models import User
 from portal.people.sessions import end_sessions
 from tests.factories import make_person
-from tests.jobs.proxied import Served, committed, relayed, served, until, web_server
+from tests.jobs.proxied import Served, app_of_module, committed, relayed, until, web_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 MIB = 2**20
 
 
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    with served() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def app(rows_of_module: None, port: int) -> Iterator[Served]:
-    with relayed(committed(make_person, "owner"), port) as site, web_server() as (url, apps):
-        site.url, site.apps = url, apps
+def app(rows_of_module: None) -> Iterator[Served]:
+    with app_of_module() as site:
         yield site
 
 
@@ -64,12 +57,12 @@ def test_texts_and_bytes_of_any_size_come_back_as_they_went(app: Served) -> None
             assert found.recv(timeout=20) == sent
 
 
-def test_the_app_hears_its_own_address_and_no_cookie_of_the_portals(app: Served, port: int) -> None:
+def test_the_app_hears_its_own_address_and_no_cookie_of_the_portals(app: Served) -> None:
     with opened(app, "/echo?a=%2F") as found:
         found.send("headers")
         pairs = [(name.lower(), value) for name, value in json.loads(found.recv(timeout=10))]
-    assert ("host", f"localhost:{port}") in pairs
-    assert ("origin", f"http://localhost:{port}") in pairs
+    assert ("host", f"localhost:{app.endpoint.port}") in pairs
+    assert ("origin", f"http://localhost:{app.endpoint.port}") in pairs
     assert [value for name, value in pairs if name == "cookie"] == ["own=1"]
     assert [name for name, _ in pairs if name.startswith("sec-websocket-extensions")] == []
 

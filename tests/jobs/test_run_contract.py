@@ -16,9 +16,8 @@ import pytest
 
 from apps_catalog.models import Version
 from jobs import vaults
-from jobs.folders import INSTALLATION_LABEL
 from jobs.identity import run_ids
-from jobs.models import Attempt, Installation, Job, Vault
+from jobs.models import Attempt, Job, Vault
 from jobs.runtimes.docker import DockerRuntime
 from jobs.states import JobState
 from portal.people import account_variables
@@ -26,6 +25,7 @@ from portal.people.models import ApiToken, User
 from tests.apps_catalog.launch.generate import definition
 from tests.factories import make_machine, make_vault, make_version
 from tests.jobs import every_key
+from tests.jobs.engines import real_engine
 from tests.jobs.outputs import program_output, whole_log
 from tests.jobs.workers import Start, ended, launch
 
@@ -89,14 +89,8 @@ def probe(parameters: dict[str, Any], *, path: str = "/opt/probe/run", **command
 
 @pytest.fixture
 def runtime(settings: Any, in_folders: Path) -> Iterator[DockerRuntime]:
-    for folder in (in_folders, *in_folders.parents):
-        if folder.name.startswith("pytest-"):
-            folder.chmod(0o711)
-    made = DockerRuntime()
-    yield made
-    for handle in made.owned(INSTALLATION_LABEL, str(Installation.get().pk)):
-        made.remove(handle)
-    made.close()
+    with real_engine(in_folders) as made:
+        yield made
 
 
 @pytest.fixture

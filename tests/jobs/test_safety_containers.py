@@ -27,16 +27,15 @@ from apps_catalog.launch.plan import plan
 from apps_catalog.launch.spec import Submission, VaultMount
 from apps_catalog.models import App, Version
 from jobs import folders, identity, services, uploads, vaults
-from jobs.folders import INSTALLATION_LABEL
-from jobs.models import Attempt, Installation, Job, Upload, Vault
+from jobs.models import Attempt, Job, Upload, Vault
 from jobs.runtimes.base import RuntimeFault
-from jobs.runtimes.docker import DockerRuntime
 from jobs.runtimes.docker_config import container_config, host_config
 from jobs.slots import Slots
 from portal.people.models import User
 from tests.apps_catalog.launch import generate
 from tests.apps_catalog.launch.generate import appdefs, read, site
 from tests.factories import make_host, make_machine, make_vault, make_version
+from tests.jobs.engines import real_engine, serving
 from tests.jobs.outputs import program_output
 from tests.jobs.runtimes.test_docker_hardening import ALWAYS, BY_SPEC
 
@@ -170,13 +169,8 @@ def launched(settings: Any, folders: Path, owner: User) -> Iterator[Callable[...
     """Run a program as a job on slots over the real engine, to its end."""
     settings.BROKER_URL = "none"
     settings.HEARTBEAT_S = 1
-    for folder in (folders, *folders.parents):
-        if folder.name.startswith("pytest-"):
-            folder.chmod(0o711)
-    runtime = DockerRuntime()
     make_machine("n1", ram_mib=128, pids=64)
-    slots = Slots(host=make_host(serves={"n1": 1}), runtime=runtime, serve={"n1": 1})
-    slots.start()
+    host = make_host(serves={"n1": 1})
 
     def launch(code: str, *words: str, vault: str = "NONE") -> Job:
         parameters: dict[str, Any] = {
@@ -201,13 +195,8 @@ def launched(settings: Any, folders: Path, owner: User) -> Iterator[Callable[...
             job.refresh_from_db()
         return job
 
-    yield launch
-    slots.leave()
-    slots.watcher.superseded.set()
-    time.sleep(1.1)
-    for handle in runtime.owned(INSTALLATION_LABEL, str(Installation.get().pk)):
-        runtime.remove(handle)
-    runtime.close()
+    with real_engine(folders) as runtime, serving(Slots(host=host, runtime=runtime, serve={"n1": 1})):
+        yield launch
 
 
 def addresses() -> list[str]:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from jobs.folders import INSTALLATION_LABEL, Folder
+from jobs.folders import Folder
 from jobs.job_values import password_of
-from jobs.models import Endpoint, Installation, Job
+from jobs.models import Endpoint, Job
 from jobs.relay import namespaces
 from jobs.runtimes.base import PublicPort
 from jobs.runtimes.docker import DockerRuntime
@@ -22,6 +22,7 @@ from jobs.states import JobState
 from portal.people.models import User
 from tests.apps_catalog.launch import generate
 from tests.factories import make_host, make_machine, make_version
+from tests.jobs.engines import real_engine, serving
 from tests.jobs.outputs import program_output
 from tests.jobs.runtimes.bench import IMAGE, LABEL
 from tests.jobs.runtimes.test_docker_hardening import make_spec
@@ -50,22 +51,12 @@ until("end")
 def slots(settings: Any, folders: Path) -> Iterator[Slots]:
     settings.BROKER_URL = "none"
     settings.HEARTBEAT_S = 1
-    for folder in (folders, *folders.parents):
-        if folder.name.startswith("pytest-"):
-            folder.chmod(0o711)
     if fault := namespaces.fault():
         pytest.skip(fault)
-    runtime = DockerRuntime()
     make_machine("n1", ram_mib=96, pids=64)
-    made = Slots(host=make_host(serves={"n1": 1}), runtime=runtime, serve={"n1": 1})
-    made.start()
-    yield made
-    made.leave()
-    made.watcher.superseded.set()
-    time.sleep(1.1)
-    for handle in runtime.owned(INSTALLATION_LABEL, str(Installation.get().pk)):
-        runtime.remove(handle)
-    runtime.close()
+    host = make_host(serves={"n1": 1})
+    with real_engine(folders) as runtime, serving(Slots(host=host, runtime=runtime, serve={"n1": 1})) as made:
+        yield made
 
 
 def eventually(found: Callable[[], Any], within_s: float = 40) -> Any:

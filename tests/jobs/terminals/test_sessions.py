@@ -178,7 +178,7 @@ def test_one_who_draws_slowly_misses_the_middle_and_holds_up_nobody(session: Ses
     program.shows(b"the end\r\n")
     quick.sees(b"the end\r\n")
     assert len(slow.shown) <= wire.WINDOW_BYTES + 64 * 1024
-    drawn = len(slow.shown)
+    drawn = slow.until(lambda: len(slow.shown))  # its thread may not have had its turn yet
     slow._draws = True
     slow.say("seen", bytes=drawn)
     slow.sees(b"the end\r\n")

@@ -104,7 +104,13 @@ def test_a_worker_that_comes_anew_shows_the_same_shell(
     from jobs import hosts
 
     host = hosts.register(name=host.name, serve={"n1": 2}, tags=[], mounts="shared")
-    with_relay(start(runtime, host=host))
+    fresh = start(runtime, host=host)
+    find, fresh.relay._find = fresh.relay._find, lambda _: None
+    with_relay(fresh)
+    early = Page(opened(url, path(job), owner))
+    assert early.hears("refused")["code"] == "away"  # it listens before it has taken the job up
+    early.ends()
+    fresh.relay._find = find
     again = look(url, owner, path(job))
     again.sees(b"\r\nbefore\r\n")
     again.type(b"echo after\n")

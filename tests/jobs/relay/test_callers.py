@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,31 +18,11 @@ from jobs.relay.server import Relay
 from jobs.relay.targets import Place
 from jobs.runtimes.base import Handle
 from jobs.runtimes.fake import FakeRuntime
-from portal.people.models import User
-from tests.factories import make_person
-from tests.jobs.proxied import LocalPort, Served, committed, place_of, relayed, until
-from tests.jobs.relayed_programs import Sink, dialled, refused
+from tests.jobs.proxied import LocalPort, Served, committed, place_of, until
+from tests.jobs.relay.programs import Sink, dialled, refused
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 MIB = 2**20
-
-
-@pytest.fixture
-def sink() -> Iterator[Sink]:
-    made = Sink()
-    yield made
-    made.listener.close()
-
-
-@pytest.fixture(scope="module")
-def person(rows_of_module: None) -> User:
-    return committed(make_person, "owner")
-
-
-@pytest.fixture
-def site(person: User, sink: Sink) -> Iterator[Served]:
-    with relayed(person, sink.port) as found:
-        yield found
 
 
 def at(site: Served) -> tuple[str, int]:
