@@ -12,7 +12,7 @@ from jobs.origins import Origin
 from jobs.proxy import headers, notices
 from jobs.proxy.headers import Headers
 from jobs.proxy.notices import Notice
-from jobs.proxy.upstream import Broken, Crowded, Lines, Request
+from jobs.proxy.upstream import Broken, Crowded, Line, Lines, Request
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -20,6 +20,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 ANSWER_S = 600.0  # how long an app may think before its answer begins, once it has the whole request
 POOLS_MAX = 1000
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
 
 class Pools:
@@ -84,16 +85,31 @@ class Exchange:
             gone.cancel()
 
     async def _answer(self, lines: Lines) -> None:
-        async with self._patience, lines.one() as line:
-            await line.ask(self._request(), self._body())
-            head = await line.head()
-            self._patience.reschedule(None)
-            given = headers.to_browser(head.headers, self._origin, self._port)
-            await self._send({"type": "http.response.start", "status": head.status, "headers": given})
-            self.begun = True
-            async for piece in line.body():
-                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-            await self._send({"type": "http.response.body", "body": b""})
+        async with self._patience:
+            async with lines.one() as line:
+                try:
+                    await self._over(line)
+                    return
+                except Broken:
+                    if self.begun or not line.used_before or not self._may_repeat():
+                        raise
+            # An app may close a connection in the moment in which it is used again (RFC 9112, 9.3.1 and RFC 9110, 9.2.2).
+            async with lines.one(fresh=True) as line:
+                await self._over(line)
+
+    def _may_repeat(self) -> bool:
+        return not self._has_body and self._scope["method"] in IDEMPOTENT
+
+    async def _over(self, line: Line) -> None:
+        await line.ask(self._request(), self._body())
+        head = await line.head()
+        self._patience.reschedule(None)
+        given = headers.to_browser(head.headers, self._origin, self._port)
+        await self._send({"type": "http.response.start", "status": head.status, "headers": given})
+        self.begun = True
+        async for piece in line.body():
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        await self._send({"type": "http.response.body", "body": b""})
 
     def _request(self) -> Request:
         given = self._scope["headers"]

@@ -54,6 +54,7 @@ class Line:
         self._stream = stream
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_MAX)
         self.idle_since = 0.0
+        self.used_before = False
 
     async def ask(self, request: Request, body: AsyncIterator[bytes]) -> None:
         """Send all of the request, its head with the first of its body. Raises Broken, and TimeoutError after WRITE_S.
@@ -108,6 +109,7 @@ class Line:
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             return False
         self._http.start_next_cycle()
+        self.used_before = True
         return True
 
     @property
@@ -131,15 +133,17 @@ class Lines:
         self._closed = False
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[Line]:
-        """A connection for one request. Raises Crowded, and Refused (by the relay)."""
+    async def one(self, *, fresh: bool = False) -> AsyncIterator[Line]:
+        """A connection for one request, `fresh`: that none came over before. Raises Crowded, and Refused (by the relay)."""
         try:
             async with asyncio.timeout(POOL_S):
                 await self._room.acquire()
         except TimeoutError:
             raise Crowded from None
         try:
-            line = self._idle_one() or Line(await dial(self._endpoint, "port", {"port": str(self._endpoint.port)}))
+            line = None if fresh else self._idle_one()
+            if line is None:
+                line = Line(await dial(self._endpoint, "port", {"port": str(self._endpoint.port)}))
             try:
                 yield line
             finally:

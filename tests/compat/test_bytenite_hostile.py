@@ -17,7 +17,7 @@ from tests.jobs.bundles import make_bundle
 pytestmark = pytest.mark.django_db
 
 # Method, address below /v1/, what is sent beside the key under test, and the keys.
-CALLS = (
+CALLS: tuple[tuple[str, str, dict[str, Any], tuple[str, ...]], ...] = (
     ("POST", "auth/access_token", {}, ("apiKey",)),
     ("POST", "auth/secrets", {"secretKey": "x"}, ("secret",)),
     ("POST", "auth/secrets", {"secret": {"id": "mine"}}, ("secretKey",)),
