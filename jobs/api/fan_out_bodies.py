@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps_catalog.launch.document import text_fault
 from apps_catalog.launch.spec import Fault, Json
 from apps_catalog.models import App, Version
 from jobs.api.submissions import team_of
@@ -205,7 +206,7 @@ def asks_for_stages(body: Mapping[str, Any], user: User) -> bool:
     if "template" in body:
         return True
     name = str(body.get("app", "")).partition("@")[0]
-    return "\0" not in name and App.objects.filter(slug=name, kind=App.Kind.BYTENITE).exists()
+    return not text_fault(name) and App.objects.filter(slug=name, kind=App.Kind.BYTENITE).exists()
 
 
 def read_draft(data: Mapping[str, Any], user: User, kind: type[DraftNew] = DraftNew) -> AskedFor:
