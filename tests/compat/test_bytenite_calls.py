@@ -310,6 +310,7 @@ def test_what_is_refused_leaves_no_upload(client: ByteniteClient) -> None:
 
 def test_events_and_lists_of_many_jobs_cost_no_more_than_those_of_one(owner: User, client: ByteniteClient) -> None:
     costs = []
+    rows: list[dict[str, Any]] = []
     for count in (1, 8):
         for _ in range(count):
             job = client.call("POST", "jobs", {"templateId": "plain"})["job"]["id"]
