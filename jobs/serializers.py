@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps_catalog.help_pages import cleaned
-from jobs import connections
+from jobs import connections, sources
 from jobs.models import Host, Job, JobEvent, JobStage, MachineType, Result
 from jobs.states import FailureClass, JobState
 from portal.api.fields import Body, Flag, Text, Whole
@@ -127,6 +127,13 @@ class ConnectRead(serializers.Serializer[Any]):
     help = serializers.CharField(allow_null=True, help_text="The app's help, as HTML without anything active.")
 
 
+class EndRead(serializers.DictField):
+    """A source or destination as it is shown: nothing behind the `?` of an address, which may be a key."""
+
+    def to_representation(self, value: Any) -> dict[str, Any]:
+        return super().to_representation(sources.masked(value))
+
+
 class JobRead(serializers.ModelSerializer[Job]):
     app = serializers.CharField(source="version.app.slug")
     version = serializers.CharField(source="version.label")
@@ -143,8 +150,8 @@ class JobRead(serializers.ModelSerializer[Job]):
     )
     links = serializers.SerializerMethodField()
     stages = StageRead(many=True, help_text="partition, run, assemble; empty for a job without stages.")
-    source = serializers.DictField(help_text="Of a job in stages: where its files come from.")  # type: ignore[assignment]  # the key; not DRF's own
-    destination = serializers.DictField(help_text="Of a job in stages: where its results go.")
+    source = EndRead(help_text="Of a job in stages: where its files come from.")  # type: ignore[assignment]  # the key; not DRF's own
+    destination = EndRead(help_text="Of a job in stages: where its results go.")
     config = serializers.DictField(help_text="Of a job in stages: time limits, retries, how many tasks may fail.")
 
     class Meta:

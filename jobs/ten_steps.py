@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from jobs.models import Attempt, Job, JobStage
+from jobs.models import Attempt, Job, JobEvent, JobStage
 from jobs.states import Stage, StageState
 
 
@@ -39,11 +39,26 @@ class Reached:
 
 def ten_steps(job: Job, stages: Sequence[JobStage]) -> list[Reached]:
     """All ten, in order. Two queries; a job that succeeded has passed over what it had no need of."""
+    return ten_steps_each([(job, stages)])[job.number]
+
+
+def ten_steps_each(jobs: Sequence[tuple[Job, Sequence[JobStage]]]) -> dict[int, list[Reached]]:
+    """Those of several jobs, each with its stages, by the number of the job. Two queries for all of them."""
+    numbers = [job.number for job, _ in jobs]
+    ends = _ends_of_attempts(numbers)
+    events: dict[int, dict[str, datetime]] = {}
+    told = JobEvent.objects.filter(job__in=numbers, kind__in=("submitted", DELIVERING)).order_by("-id")
+    for number, kind, at in told.values_list("job_id", "kind", "at"):
+        events.setdefault(number, {})[kind] = at  # the first of each kind comes last
+    return {
+        job.number: _steps(job, stages, ends.get(job.number, _Ends()), events.get(job.number, {}))
+        for job, stages in jobs
+    }
+
+
+def _steps(job: Job, stages: Sequence[JobStage], ends: _Ends, events: Mapping[str, datetime]) -> list[Reached]:
     rows = {Stage(row.stage): row for row in stages}
-    first, last = _ends_of_attempts(job)
-    events = dict(
-        job.events.filter(kind__in=("submitted", DELIVERING)).order_by("-id").values_list("kind", "at")
-    )  # the first of each kind
+    first, last = ends.first, ends.last
     partition, run, assemble = (rows[stage] for stage in Stage)
     merging = first.get(Stage.ASSEMBLE)
     assembles = assemble.version_id is not None
@@ -69,18 +84,24 @@ def current(steps: Sequence[Reached]) -> int:
     return max(index for index, step in enumerate(steps) if step.at is not None)
 
 
-def _ends_of_attempts(job: Job) -> tuple[dict[Stage, Attempt], dict[Stage, Attempt]]:
+@dataclass
+class _Ends:
     """The first and the last attempt at the one task of partition and of assemble."""
+
+    first: dict[Stage, Attempt] = field(default_factory=dict)
+    last: dict[Stage, Attempt] = field(default_factory=dict)
+
+
+def _ends_of_attempts(jobs: Sequence[int]) -> dict[int, _Ends]:
     rows = (
-        Attempt.objects.filter(task__job=job, task__stage__in=(Stage.PARTITION, Stage.ASSEMBLE))
+        Attempt.objects.filter(task__job__in=jobs, task__stage__in=(Stage.PARTITION, Stage.ASSEMBLE))
         .select_related("task")
-        .only("claimed_at", "started_at", "number", "task__stage")
+        .only("claimed_at", "started_at", "number", "task__stage", "task__job_id")
         .order_by("number")
     )
-    first: dict[Stage, Attempt] = {}
-    last: dict[Stage, Attempt] = {}
+    found: dict[int, _Ends] = {}
     for attempt in rows:
-        stage = Stage(attempt.task.stage)
-        first.setdefault(stage, attempt)
-        last[stage] = attempt
-    return first, last
+        ends, stage = found.setdefault(attempt.task.job_id, _Ends()), Stage(attempt.task.stage)
+        ends.first.setdefault(stage, attempt)
+        ends.last[stage] = attempt
+    return found

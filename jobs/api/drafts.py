@@ -41,7 +41,7 @@ class Drafts(PortalView):
         pages = Keyset("-number")
         rows = Job.objects.filter(owner=person(request), state=JobState.DRAFT, in_stages=True)
         found = pages.page(shown(rows).select_related("template"), request)
-        return pages.answer([bodies.show_draft(job) for job in found])
+        return pages.answer([bodies.show_draft(job, person(request)) for job in found])
 
     @extend_schema(
         tags=["drafts"],
@@ -67,7 +67,7 @@ class Drafts(PortalView):
             via="api",
         )
         headers = {"Location": f"/api/v1/drafts/{job.number}"}
-        return Response(bodies.show_draft(job), status=201, headers=headers)
+        return Response(bodies.show_draft(job, user), status=201, headers=headers)
 
 
 class DraftView(PortalView):
@@ -75,7 +75,8 @@ class DraftView(PortalView):
 
     @extend_schema(tags=["drafts"], summary="Read a draft", responses=bodies.DraftRead)
     def get(self, request: Request, number: int) -> Response:
-        return Response(bodies.show_draft(find_draft(person(request), number)))
+        user = person(request)
+        return Response(bodies.show_draft(find_draft(user, number), user))
 
     @extend_schema(
         tags=["drafts"],
@@ -89,7 +90,7 @@ class DraftView(PortalView):
         job = find_draft(user, number)
         parts, strict = bodies.read_change(self.body(request), user)
         fan_out.change(job=job, actor=user, strict=strict, **parts)
-        return Response(bodies.show_draft(find_draft(user, number)))
+        return Response(bodies.show_draft(find_draft(user, number), user))
 
     @extend_schema(tags=["drafts"], summary="Delete a draft", responses={204: None})
     def delete(self, request: Request, number: int) -> Response:
@@ -150,4 +151,4 @@ class JobDuplicate(PortalView):
         user = person(request)
         made = fan_out.duplicate(job=find_job(user, number), actor=user, via="api")
         headers = {"Location": f"/api/v1/drafts/{made.number}"}
-        return Response(bodies.show_draft(find_draft(user, made.number)), status=201, headers=headers)
+        return Response(bodies.show_draft(find_draft(user, made.number), user), status=201, headers=headers)

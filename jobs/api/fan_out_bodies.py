@@ -9,15 +9,18 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps_catalog.launch.document import text_fault
 from apps_catalog.launch.spec import Fault, Json
 from apps_catalog.models import App, Version
+from jobs import sources
 from jobs.api.submissions import team_of
 from jobs.models import Job, JobTemplate
 from jobs.serializers import FaultRead
 from jobs.services import fan_out
 from jobs.services.fan_out import FanOut, Judged, fan_out_of, over_template, tags
 from jobs.services.fan_out.asking import SECTIONS
-from jobs.services.templates import find_template
+from jobs.services.rights import may_change
+from jobs.services.templates import find_template, may_change_template
 from jobs.states import Stage
 from portal.api.fields import Body, Flag, Text, Whole
 from portal.errors import Invalid, NotFound
@@ -34,6 +37,9 @@ PARTS: Mapping[str, str] = {
     "description": "description",
     "machines": "machines",
 }
+
+
+ENDS = ("dataSource", "dataDestination")
 
 
 class DraftParts(Body):
@@ -180,6 +186,13 @@ class TemplateRead(serializers.ModelSerializer[JobTemplate]):
         )
         read_only_fields = fields
 
+    def to_representation(self, template: JobTemplate) -> dict[str, Any]:
+        """`viewer` of the context is who reads it; only who may change it is shown whole addresses."""
+        found: dict[str, Any] = super().to_representation(template)
+        if not may_change_template(template, self.context["viewer"]):
+            found |= {key: sources.masked(found[key]) for key in ENDS}
+        return found
+
     @extend_schema_field(serializers.DictField(child=serializers.CharField()))
     def get_links(self, template: JobTemplate) -> dict[str, str]:
         return {"self": f"/api/v1/templates/{template.slug}", "page": f"/templates/{template.slug}/"}
@@ -205,7 +218,7 @@ def asks_for_stages(body: Mapping[str, Any], user: User) -> bool:
     if "template" in body:
         return True
     name = str(body.get("app", "")).partition("@")[0]
-    return "\0" not in name and App.objects.filter(slug=name, kind=App.Kind.BYTENITE).exists()
+    return not text_fault(name) and App.objects.filter(slug=name, kind=App.Kind.BYTENITE).exists()
 
 
 def read_draft(data: Mapping[str, Any], user: User, kind: type[DraftNew] = DraftNew) -> AskedFor:
@@ -267,9 +280,11 @@ def _refuse(faults: list[Fault]) -> None:
         raise Invalid.of(faults)
 
 
-def show_draft(job: Job) -> dict[str, Any]:
-    """The body of a draft."""
+def show_draft(job: Job, viewer: User) -> dict[str, Any]:
+    """The body of a draft. Only who may change it is shown whole addresses."""
     asked = fan_out_of(job)
+    if not may_change(job, viewer):
+        asked = replace(asked, source=sources.masked(asked.source), destination=sources.masked(asked.destination))
     return {
         "number": job.number,
         "state": job.state,

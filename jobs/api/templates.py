@@ -48,7 +48,7 @@ class Templates(PortalView):
             rows = rows.filter(Q(app=app) | Q(app__startswith=f"{app}@"))
         pages = Keyset("slug")
         found = pages.page(rows.select_related("owner", "team"), request)
-        return pages.answer(bodies.TemplateRead(found, many=True).data)
+        return pages.answer(bodies.TemplateRead(found, many=True, context={"viewer": user}).data)
 
     @extend_schema(
         tags=["templates"],
@@ -61,7 +61,7 @@ class Templates(PortalView):
         user = person(request)
         made = templates.create_template(owner=user, **_parts(self.asked(bodies.TemplateNew, request), user))
         headers = {"Location": f"/api/v1/templates/{made.slug}"}
-        return Response(bodies.TemplateRead(made).data, status=201, headers=headers)
+        return Response(bodies.TemplateRead(made, context={"viewer": user}).data, status=201, headers=headers)
 
 
 class TemplateView(PortalView):
@@ -69,7 +69,9 @@ class TemplateView(PortalView):
 
     @extend_schema(tags=["templates"], summary="Read a job template", responses=bodies.TemplateRead)
     def get(self, request: Request, slug: str) -> Response:
-        return Response(bodies.TemplateRead(templates.find_template(person(request), slug)).data)
+        user = person(request)
+        found = templates.find_template(user, slug)
+        return Response(bodies.TemplateRead(found, context={"viewer": user}).data)
 
     @extend_schema(
         tags=["templates"],
@@ -86,7 +88,7 @@ class TemplateView(PortalView):
             said = "An id stays as it is. Make another template with the new one."
             raise Invalid(said, faults=[Fault("/id", "fixed", said)])
         changed = templates.change_template(template=template, actor=user, **_parts(body, user))
-        return Response(bodies.TemplateRead(changed).data)
+        return Response(bodies.TemplateRead(changed, context={"viewer": user}).data)
 
     @extend_schema(tags=["templates"], summary="Delete a job template", responses={204: None})
     def delete(self, request: Request, slug: str) -> Response:

@@ -14,10 +14,10 @@ from django.http import HttpRequest, HttpResponse
 from jobs.bytenite.answers import JSON, Act, Endpoint, explained
 from jobs.bytenite.calls import Call, Caller
 from jobs.bytenite.credentials import caller
-from jobs.bytenite.finding import find_job, stages_of
+from jobs.bytenite.finding import find_job, jobs_of, stages_of
 from jobs.bytenite.words import state_of, when
 from jobs.models import Job, JobEvent
-from jobs.ten_steps import ten_steps
+from jobs.ten_steps import ten_steps_each
 from portal.api.problems import bytenite_refusal
 from portal.errors import NotFound, PortalError
 from portal.people.models import User
@@ -31,9 +31,10 @@ def rows_after(user: User, after: int, job: int | None = None) -> list[dict[str,
     """What happened to the person's own jobs in stages, or to one of them, as the stream tells it."""
     rows = JobEvent.objects.filter(job__owner=user, job__in_stages=True, id__gt=after)
     rows = rows if job is None else rows.filter(job_id=job)
-    found = list(rows.select_related("task").order_by("id")[:AT_ONCE])
-    jobs = {row.job_id: row.job for row in found}
-    states = {pk: state_of(each, ten_steps(each, stages_of(each))) for pk, each in jobs.items()}
+    found = list(rows.order_by("id")[:AT_ONCE])
+    jobs = list(jobs_of(user).filter(pk__in={row.job_id for row in found})) if found else []
+    steps = ten_steps_each([(each, stages_of(each)) for each in jobs])
+    states = {each.number: state_of(each, steps[each.number]) for each in jobs}
     return [
         {
             "id": str(row.pk),

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from django.db import transaction
+
 from apps_catalog.launch.spec import Fault, Json
 from jobs import services, upload_addresses, uploads
 from jobs.bytenite import data_sources
@@ -21,6 +23,7 @@ from jobs.services.fan_out.asking import SECTIONS
 from jobs.services.templates import find_template
 from jobs.sources.files import ids_of
 from jobs.states import JobState
+from jobs.ten_steps import ten_steps
 from portal.errors import Conflict, Invalid
 from portal.people.models import User
 
@@ -32,11 +35,12 @@ NUMBERS = frozenset({"taskTimeout", "jobTimeout", "maxTaskRetries", "max_failed_
 def shown(job: Job) -> dict[str, Any]:
     """`{"job": ..., "templateInfo": ...}`, as most calls answer."""
     stages = stages_of(job)
-    found = job_object(job, stages, upload_address=_upload_address(job))
+    found = job_object(job, stages, ten_steps(job, stages), upload_address=_upload_address(job))
     info = template_info(job.template) if job.template else found["templateInfo"]
     return {"job": found, "templateInfo": info}
 
 
+@transaction.atomic  # what is refused leaves no upload behind
 def create(call: Call, who: Caller) -> dict[str, Any]:
     """A draft of a template; with `jobId`, that draft of one's own is made anew."""
     template = find_template(who.user, call.text("template_id", required=True))
@@ -122,6 +126,7 @@ def read(call: Call, who: Caller) -> dict[str, Any]:
     return shown(_named(call, who))
 
 
+@transaction.atomic
 def set_ends(call: Call, who: Caller) -> dict[str, Any]:
     _named(call, who)
     parts = _ends(call, who.user)

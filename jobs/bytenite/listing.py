@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -14,7 +14,7 @@ from jobs.bytenite.jobs import create
 from jobs.bytenite.words import PREFIX, job_object, page, state_of, template_object, when
 from jobs.models import Attempt, Job, JobTemplate
 from jobs.states import JOB_ACTIVE, JobState, TaskState
-from jobs.ten_steps import TenStep, ten_steps
+from jobs.ten_steps import Reached, TenStep, ten_steps_each
 
 ORDERS = {
     "created_at": "number",
@@ -57,7 +57,8 @@ def _own(who: Caller) -> QuerySet[Job]:
 def _page(call: Call, rows: QuerySet[Job]) -> dict[str, Any]:
     offset, limit = call.window()
     found = list(_ordered(rows, call.asked("orderBy"))[offset : offset + limit])
-    data = [job_object(job, stages_of(job)) for job in found]
+    steps = _steps_of(found)
+    data = [job_object(job, stages_of(job), steps[job.number]) for job in found]
     return {"pagination": page(rows.count(), offset, len(data)), "data": data}
 
 
@@ -72,6 +73,10 @@ def _ordered(rows: QuerySet[Job], text: str) -> QuerySet[Job]:
         raise malformed(f"'orderBy' is '{text[:40]}'. Write createdAt, name, startedAt or endedAt, and desc behind it.")
     falls = text.startswith("-") or direction.strip().lower() == "desc"
     return rows.order_by(f"{'-' if falls else ''}{column}", "-number")
+
+
+def _steps_of(jobs: Sequence[Job]) -> dict[int, list[Reached]]:
+    return ten_steps_each([(job, stages_of(job)) for job in jobs])
 
 
 def _texts(value: Any, name: str) -> list[str]:
@@ -89,8 +94,9 @@ def _by_state(rows: QuerySet[Job], value: Any) -> QuerySet[Job]:
     for name in wanted & PLAIN.keys():
         chosen |= PLAIN[name]
     if steps := {PREFIX + name for name in wanted - PLAIN.keys()}:
-        active = rows.filter(state__in=JOB_ACTIVE)
-        chosen |= Q(pk__in=[job.pk for job in active if state_of(job, ten_steps(job, stages_of(job))) in steps])
+        active = list(rows.filter(state__in=JOB_ACTIVE))
+        reached = _steps_of(active)
+        chosen |= Q(pk__in=[job.pk for job in active if state_of(job, reached[job.number]) in steps])
     return rows.filter(chosen)
 
 

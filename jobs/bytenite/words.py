@@ -14,7 +14,7 @@ from jobs.bytenite.data_sources import theirs
 from jobs.models import Job, JobStage, JobTemplate
 from jobs.services.fan_out import tags
 from jobs.states import JobState, Stage
-from jobs.ten_steps import Reached, current, ten_steps
+from jobs.ten_steps import Reached, current
 
 PREFIX: Final = "JOB_STATE_"
 FAILED: Final = "FAILED"
@@ -42,9 +42,10 @@ def when(at: datetime | None) -> str | None:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def job_object(job: Job, stages: Sequence[JobStage], *, upload_address: str = "") -> dict[str, Any]:
-    """The whole job. `stages` are its three rows, with their versions."""
-    steps = ten_steps(job, stages)
+def job_object(
+    job: Job, stages: Sequence[JobStage], steps: Sequence[Reached], *, upload_address: str = ""
+) -> dict[str, Any]:
+    """The whole job. `stages` are its three rows, with their versions; `steps` are those of ten_steps."""
     state = state_of(job, steps)
     run = next(row for row in stages if row.stage == Stage.RUN)
     info = template_info(job.template) if job.template else info_of(stages, job)

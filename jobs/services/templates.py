@@ -191,10 +191,9 @@ def parts_of(body: Mapping[str, Json]) -> dict[str, Json]:
     return {BODY_KEYS[key]: value for key, value in body.items() if key in BODY_KEYS and value is not None}
 
 
-def body_of(template: JobTemplate) -> dict[str, Json]:
-    """The template as template.json has it."""
-    return {key: getattr(template, name) for key, name in BODY_KEYS.items()}
-
-
-def text_of(template: JobTemplate) -> str:
-    return json.dumps(body_of(template), ensure_ascii=False, indent=2)
+def text_of(template: JobTemplate, reader: User) -> str:
+    """The template as template.json has it; whoever may not change it is shown nothing behind the `?` of its addresses."""
+    body = {key: getattr(template, name) for key, name in BODY_KEYS.items()}
+    if not may_change_template(template, reader):
+        body |= {key: sources.masked(body[key]) for key in ("dataSource", "dataDestination")}
+    return json.dumps(body, ensure_ascii=False, indent=2)

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from jobs import plan_words, services, stage_logs, task_rows
+from jobs import plan_words, services, sources, stage_logs, task_rows
 from jobs.models import Job, JobStage, Result
 from jobs.previews import IMAGE_BYTES
 from jobs.results import name_field, renamed, results_of
@@ -116,8 +116,8 @@ def inputs(request: HttpRequest, shown: dict[str, Any]) -> HttpResponse:
     ]
     shown |= {
         "sections": sections,
-        "source": values_of(job.source or {"kind": "bypass"}),
-        "destination": values_of(job.destination or {"kind": "bypass"}),
+        "source": values_of(sources.masked(job.source) or {"kind": "bypass"}),
+        "destination": values_of(sources.masked(job.destination) or {"kind": "bypass"}),
         "config": values_of(job.config),
     }
     return render(request, "jobs/stages/inputs.html", shown)

@@ -17,6 +17,7 @@ from apps_catalog.launch.requirements import satisfies, why_none, words
 from apps_catalog.launch.spec import Fault, Requirements
 from apps_catalog.models import Version
 from apps_catalog.services import spec_of
+from jobs import sources
 from jobs.forms.drafts import chosen_team, plain
 from jobs.forms.fan_draft import NAMES, FanDraft, of_fan_out, of_template, opened, read_form
 from jobs.forms.fan_page import FanPage
@@ -110,10 +111,10 @@ def _shown(user: User, template: JobTemplate) -> dict[str, Any]:
         "template": template,
         "runs": runs,
         "app": app,
-        "source": values_of(template.source),
-        "destination": values_of(template.destination),
+        "source": values_of(sources.masked(template.source)),
+        "destination": values_of(sources.masked(template.destination)),
         "config": values_of(template.config),
-        "text": text_of(template),
+        "text": text_of(template, user),
         "may_change": may_change_template(template, user),
         "jobs": Job.objects.visible_to(user).filter(template=template).order_by("-number").defer("plan")[:5],
     }

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps_catalog.models import App
 from jobs.bytenite.data_sources import ours, theirs
-from jobs.models import Attempt, Job, LogChunk
+from jobs.bytenite.events import rows_after
+from jobs.models import Attempt, Job, LogChunk, Upload
 from jobs.states import JobState
 from portal.errors import PortalError
 from portal.people.models import ApiToken, AuditEvent, Secret, User
@@ -293,3 +296,30 @@ def test_the_log_of_one_task_is_found_behind_long_ones_of_others(owner: User, cl
         len(client.call("POST", "logs", {"jobId": str(job.number)})["taskrunner"][f"{job.number}-run-0"]["logs"])
         == 2000
     )
+
+
+def test_what_is_refused_leaves_no_upload(client: ByteniteClient) -> None:
+    file = {"dataSourceDescriptor": "file", "params": {"name": "a.bin"}}
+    client.call("POST", "jobs", {"templateId": "plain", "dataSource": file, "config": {"jobTimeout": -1}}, status=400)
+    assert not Upload.objects.exists()
+    job = client.call("POST", "jobs", {"templateId": "plain", "dataSource": file})["job"]
+    assert job["dataSource"]["params"]["tempUrl"]
+    client.call("PATCH", f"jobs/{job['id']}/datasource", {"dataSource": file, "dataDestination": {"x": 1}}, status=400)
+    assert Upload.objects.count() == 1
+
+
+def test_events_and_lists_of_many_jobs_cost_no_more_than_those_of_one(owner: User, client: ByteniteClient) -> None:
+    costs = []
+    rows: list[dict[str, Any]] = []
+    for count in (1, 8):
+        for _ in range(count):
+            job = client.call("POST", "jobs", {"templateId": "plain"})["job"]["id"]
+            client.call("POST", f"jobs/{job}/run", {})
+        with CaptureQueriesContext(connection) as asked:
+            rows = rows_after(owner, 0)
+        with CaptureQueriesContext(connection) as listed:
+            page = client.call("POST", "jobs/filter", {"states": ["JOB_STATE_STARTED"]})
+        assert {row["state"] for row in (*rows, *page["data"])} == {"JOB_STATE_STARTED"}
+        costs.append((len(asked), len(listed)))
+    assert len({row["jobId"] for row in rows}) == 9
+    assert costs[0] == costs[1]

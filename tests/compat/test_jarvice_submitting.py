@@ -355,6 +355,7 @@ def test_pages_show_a_job_of_a_script(theirs: JarviceClient, version: Version, o
         assert b"JARVICE batch" not in client.get("/").content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["application", "machine", "vault", "identity", "job_label", "job_project", "hpc"])
 def test_any_value_under_any_key_is_refused_in_words_or_taken(
     theirs: JarviceClient, version: Version, key: str
