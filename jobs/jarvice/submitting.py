@@ -51,7 +51,9 @@ def batch(call: Call, user: User) -> dict[str, Any]:
     if not image or not script.strip():
         raise malformed("Required parameter missing: container.image and container.jobscript.")
     if text_of(container.get("pullsecret"), "container.pullsecret").strip():
-        raise malformed("'pullsecret' is not served: leave it out. The image of a script is pulled without a login; a bundle brings one.")
+        raise malformed(
+            "'pullsecret' is not served: leave it out. The image of a script is pulled without a login; a bundle brings one."
+        )
     plain = plain_script(script)
     if len(plain) > SCRIPT_MAX_BYTES:
         raise malformed(f"'container.jobscript' is longer than {SCRIPT_MAX_BYTES // 2**20} MiB.")
