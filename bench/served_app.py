@@ -2,7 +2,7 @@
 """A web app of the standard library alone, to be run in a container: what a proxy must carry, one address for each.
 
 Usage: served_app.py [PORT [ADDRESS]]. It answers / (a page), /headers, /set, /redirect, /bytes, /upload, /events,
-/early, /half, /none, /long, /sent, /exit, and the WebSockets /echo, /pieces, /flood, /bye, /refuse, /plain.
+/early, /half, /old, /none, /long, /sent, /exit, and the WebSockets /echo, /pieces, /flood, /bye, /refuse, /plain.
 """
 
 from __future__ import annotations
@@ -52,6 +52,14 @@ class Asked:
 def head(status: int, headers: Sequence[tuple[str, object]], phrase: str = "Said") -> bytes:
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
     return f"HTTP/1.1 {status} {phrase}\r\n{lines}\r\n".encode("latin-1")
+
+
+# What is said before the connection ends: too little, all of it as before HTTP/1.1, nothing.
+CUT = {
+    "/half": head(200, [("Content-Length", "1000")]) + b"only this",
+    "/old": b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n" + b"until it closes" * 1000,
+    "/none": b"",
+}
 
 
 async def answer(
@@ -194,11 +202,9 @@ async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, as
         case "/early":
             writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n")
             await answer(writer, asked, b"late")
-        case "/half":
-            writer.write(head(200, [("Content-Length", "1000")]) + b"only this")
+        case "/half" | "/old" | "/none":
+            writer.write(CUT[asked.path])
             await writer.drain()
-            writer.close()
-        case "/none":
             writer.close()
         case "/long":
             await answer(writer, asked, b"x", more=[("X-Long", "y" * int(asked.first.get("bytes", "1000000")))])

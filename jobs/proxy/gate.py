@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import secrets
 import time
 from collections import OrderedDict
@@ -22,6 +23,7 @@ from portal.people.models import User
 from portal.people.sessions import user_of
 from portal.threads import in_thread
 
+logger = logging.getLogger(__name__)
 TICKET_S = 60
 VERDICT_S = 5.0  # how long a request is let through without asking again
 RECHECK_S = 15.0  # how often it is asked again for what stays open
@@ -167,7 +169,11 @@ class Gate:
         while self._stays:
             await asyncio.sleep(RECHECK_S)
             for key, stays in tuple(self._stays.items()):
-                verdict = await self._ask(key, stays.label, stays.pass_text)
+                try:
+                    verdict = await self._ask(key, stays.label, stays.pass_text)
+                except Exception:  # a fault in one must not leave all others open unasked
+                    logger.exception("Whether a pass to %s is still good could not be told.", stays.label)
+                    continue
                 if verdict in (Refusal.STRANGER, Refusal.ENDED):
                     for end in tuple(stays.endings):
                         end()

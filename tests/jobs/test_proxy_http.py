@@ -277,6 +277,15 @@ def test_requests_one_after_another_share_a_connection_and_a_verdict(
     assert judged == [other.endpoint.label]
 
 
+def test_an_answer_that_ends_with_its_connection_is_whole_and_the_next_has_another(
+    app: Served, port: int, dials: list[str]
+) -> None:
+    with relayed(app.owner, port) as other, app.beside(other).browser(app.owner) as client:
+        assert client.get("/old").text == "until it closes" * 1000
+        assert client.get("/headers").status_code == 200
+    assert len(dials) == 2
+
+
 def test_a_connection_that_ended_while_it_waited_is_not_asked_again(app: Served, port: int, dials: list[str]) -> None:
     with relayed(app.owner, port) as other, app.beside(other).browser(app.owner) as client:
         assert client.get("/headers").status_code == 200
