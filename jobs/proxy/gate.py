@@ -39,10 +39,10 @@ class Refusal(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Admitted:
-    """A pass that was good a moment ago."""
+    """A pass that was good a moment ago, for the origin with this label."""
 
-    visit_id: int
-    user_id: int
+    label: str
+    pass_text: str
     endpoint: Endpoint
 
 
@@ -99,7 +99,7 @@ def judge(label: str, pass_text: str) -> Admitted | Refusal:
         Visit.objects.filter(stale, pk=visit.pk).update(seen_at=Now())
     except (OperationalError, InterfaceError):
         return Refusal.AWAY
-    return Admitted(visit.pk, visit.user_id, visit.endpoint)
+    return Admitted(label, pass_text, visit.endpoint)
 
 
 def _hash(text: str) -> str:
@@ -130,9 +130,9 @@ class Gate:
             return known[1]
         return await self._ask(key, label, pass_text)
 
-    async def admitted_still(self, label: str, pass_text: str) -> Admitted | Refusal:
+    async def admitted_still(self, known: Admitted) -> Admitted | Refusal:
         """As `admitted`, whatever was the verdict a moment ago."""
-        return await self._ask((label, _hash(pass_text)), label, pass_text)
+        return await self._ask((known.label, _hash(known.pass_text)), known.label, known.pass_text)
 
     async def _ask(self, key: tuple[str, str], label: str, pass_text: str) -> Admitted | Refusal:
         verdict = await in_thread(judge, label, pass_text)
@@ -146,10 +146,10 @@ class Gate:
         return verdict
 
     @contextmanager
-    def staying(self, label: str, pass_text: str, end: Callable[[], None]) -> Iterator[None]:
+    def staying(self, known: Admitted, end: Callable[[], None]) -> Iterator[None]:
         """While the context is open it is asked again whether the pass is good; `end` is called once it is not."""
-        key = (label, _hash(pass_text))
-        stays = self._stays.setdefault(key, _Stays(label, pass_text))
+        key = (known.label, _hash(known.pass_text))
+        stays = self._stays.setdefault(key, _Stays(known.label, known.pass_text))
         stays.endings.add(end)
         if self._asking is None or self._asking.done():
             self._asking = asyncio.get_running_loop().create_task(self._ask_again())
