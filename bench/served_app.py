@@ -2,7 +2,7 @@
 """A web app of the standard library alone, to be run in a container: what a proxy must carry, one address for each.
 
 Usage: served_app.py [PORT [ADDRESS]]. It answers / (a page), /headers, /set, /redirect, /bytes, /upload, /events,
-/early, /half, /old, /none, /long, /sent, /exit, and the WebSockets /echo, /pieces, /flood, /bye, /refuse, /plain.
+/early, /half, /old, /none, /first, /long, /sent, /exit, and the WebSockets /echo, /pieces, /flood, /bye, /refuse, /plain.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Asked:
         self.query = parse_qsl(parts.query, keep_blank_values=True)
         self.first = dict(self.query)
         self.headers = headers
+        self.nth = 1  # request of its connection
 
     def header(self, name: str) -> str:
         return next((value for found, value in self.headers if found.lower() == name), "")
@@ -218,6 +219,7 @@ async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, as
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
+        nth = 0
         while line := await reader.readline():
             method, target, _ = line.decode("latin-1").split()
             headers = []
@@ -225,6 +227,9 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                 name, _, value = line.decode("latin-1").partition(":")
                 headers.append((name.strip(), value.strip()))
             asked = Asked(method, target, headers)
+            nth = asked.nth = nth + 1
+            if asked.path == "/first" and nth > 1:  # as an app that had just closed a connection nobody used
+                break
             if asked.header("upgrade").lower() == "websocket":
                 await socket(reader, writer, asked)
                 break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from jobs.models import Endpoint
@@ -12,7 +13,7 @@ from jobs.origins import Origin
 from jobs.proxy import headers, notices
 from jobs.proxy.headers import Headers
 from jobs.proxy.notices import Notice
-from jobs.proxy.upstream import Broken, Crowded, Lines, Request
+from jobs.proxy.upstream import Broken, Crowded, Line, Lines, Request, Stale
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -84,8 +85,18 @@ class Exchange:
             gone.cancel()
 
     async def _answer(self, lines: Lines) -> None:
-        async with self._patience, lines.one() as line:
-            await line.ask(self._request(), self._body())
+        request = self._request()
+        async with self._patience:
+            try:
+                await self._answer_over(lines.one(), request)
+            except Stale:
+                if not request.repeatable:
+                    raise
+                await self._answer_over(lines.one(new=True), request)
+
+    async def _answer_over(self, lent: AbstractAsyncContextManager[Line], request: Request) -> None:
+        async with lent as line:
+            await line.ask(request, self._body())
             head = await line.head()
             self._patience.reschedule(None)
             given = headers.to_browser(head.headers, self._origin, self._port)
@@ -101,7 +112,7 @@ class Exchange:
         framing = framing_of(given)
         self._has_body = bool(framing)
         asked = headers.to_app(given, self._origin, self._port, client) + framing
-        return Request(self._scope["method"].encode("ascii"), target_of(self._scope), asked)
+        return Request(self._scope["method"].encode("ascii"), target_of(self._scope), asked, self._has_body)
 
     async def _body(self) -> AsyncIterator[bytes]:
         """What the browser sends beside the headers; nothing of it is asked for where they announce none."""

@@ -295,6 +295,20 @@ def test_a_connection_that_ended_while_it_waited_is_not_asked_again(app: Served,
     assert len(dials) == 2
 
 
+def test_what_only_asks_is_asked_once_more_where_a_kept_connection_had_just_ended(
+    app: Served, port: int, dials: list[str]
+) -> None:
+    with relayed(app.owner, port) as other, app.beside(other).browser(app.owner, origin=other.origin) as client:
+        assert client.get("/headers").status_code == 200
+        assert client.get("/first").status_code == 200
+        assert len(dials) == 2
+        for body in (b"", b"x"):  # the app may have acted on it already
+            assert client.post("/first", content=body).status_code == 502
+            assert client.get("/headers").status_code == 200
+        assert client.get("/none").status_code == 502  # once, and no more
+    assert len(dials) == 5
+
+
 def test_connections_that_nobody_uses_are_let_go_of(app: Served, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upstream, "IDLE_S", 0.2)
     with relayed(app.owner, port) as other, app.beside(other).browser(app.owner) as client:
