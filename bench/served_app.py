@@ -2,7 +2,7 @@
 """A web app of the standard library alone, to be run in a container: what a proxy must carry, one address for each.
 
 Usage: served_app.py [PORT [ADDRESS]]. It answers / (a page), /headers, /set, /redirect, /bytes, /upload, /events,
-/early, /half, /none, /long, /sent, /exit, and the WebSockets /echo, /pieces, /flood, /bye, /refuse, /plain.
+/early, /half, /old, /none, /first, /long, /sent, /exit, and the WebSockets /echo, /pieces, /flood, /bye, /refuse, /plain.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Asked:
         self.query = parse_qsl(parts.query, keep_blank_values=True)
         self.first = dict(self.query)
         self.headers = headers
+        self.nth = 1  # request of its connection
 
     def header(self, name: str) -> str:
         return next((value for found, value in self.headers if found.lower() == name), "")
@@ -52,6 +53,14 @@ class Asked:
 def head(status: int, headers: Sequence[tuple[str, object]], phrase: str = "Said") -> bytes:
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
     return f"HTTP/1.1 {status} {phrase}\r\n{lines}\r\n".encode("latin-1")
+
+
+# What is said before the connection ends: too little, all of it as before HTTP/1.1, nothing.
+CUT = {
+    "/half": head(200, [("Content-Length", "1000")]) + b"only this",
+    "/old": b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n" + b"until it closes" * 1000,
+    "/none": b"",
+}
 
 
 async def answer(
@@ -194,11 +203,9 @@ async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, as
         case "/early":
             writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n")
             await answer(writer, asked, b"late")
-        case "/half":
-            writer.write(head(200, [("Content-Length", "1000")]) + b"only this")
+        case "/half" | "/old" | "/none":
+            writer.write(CUT[asked.path])
             await writer.drain()
-            writer.close()
-        case "/none":
             writer.close()
         case "/long":
             await answer(writer, asked, b"x", more=[("X-Long", "y" * int(asked.first.get("bytes", "1000000")))])
@@ -212,6 +219,7 @@ async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, as
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
+        nth = 0
         while line := await reader.readline():
             method, target, _ = line.decode("latin-1").split()
             headers = []
@@ -219,6 +227,9 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                 name, _, value = line.decode("latin-1").partition(":")
                 headers.append((name.strip(), value.strip()))
             asked = Asked(method, target, headers)
+            nth = asked.nth = nth + 1
+            if asked.path == "/first" and nth > 1:  # as an app that had just closed a connection nobody used
+                break
             if asked.header("upgrade").lower() == "websocket":
                 await socket(reader, writer, asked)
                 break

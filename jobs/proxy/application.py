@@ -121,7 +121,7 @@ class Apps:
         self.traffic.moved(endpoint.pk)
         exchange = Exchange(endpoint, origin, scope, receive, send)
         lines = self.pools.of(endpoint)
-        if await self._while_allowed(exchange.run(lines), origin, scope, send) and not exchange.begun:
+        if await self._while_allowed(exchange.run(lines), admitted, origin, scope, send) and not exchange.begun:
             await say(notices.sign_in(origin), scope, send)
 
     async def _socket(self, admitted: Admitted, origin: Origin, scope: Scope, receive: Receive, send: Send) -> None:
@@ -133,7 +133,7 @@ class Apps:
         self._sockets[endpoint.pk] += 1
         try:
             run = socket.run(lambda: self.traffic.moved(endpoint.pk))
-            if await self._while_allowed(run, origin, scope, send):
+            if await self._while_allowed(run, admitted, origin, scope, send):
                 if socket.accepted:
                     await send({"type": "websocket.close", "code": 1008, "reason": "You are signed out of this app."})
                 else:
@@ -143,7 +143,9 @@ class Apps:
             if not self._sockets[endpoint.pk]:
                 del self._sockets[endpoint.pk]
 
-    async def _while_allowed(self, run: Coroutine[Any, Any, None], origin: Origin, scope: Scope, send: Send) -> bool:
+    async def _while_allowed(
+        self, run: Coroutine[Any, Any, None], admitted: Admitted, origin: Origin, scope: Scope, send: Send
+    ) -> bool:
         """Run it until it ends by itself, or the person's pass does: then True. What kept the app from answering is said."""
         task = asyncio.get_running_loop().create_task(run)
         revoked = False
@@ -153,13 +155,13 @@ class Apps:
             revoked = True
             task.cancel()
 
-        with self.gate.staying(origin.label, pass_text(scope["headers"]), revoke):
+        with self.gate.staying(admitted, revoke):
             try:
                 await task
             except asyncio.CancelledError:
                 return revoked
             except Refused as refusal:
-                verdict = await self.gate.admitted_still(origin.label, pass_text(scope["headers"]))
+                verdict = await self.gate.admitted_still(admitted)
                 if isinstance(verdict, Admitted):
                     await say(refused_words(refusal, verdict.endpoint, origin), scope, send)
                 else:  # it has ended since it was asked last

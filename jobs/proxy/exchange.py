@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from jobs.models import Endpoint
@@ -12,7 +13,7 @@ from jobs.origins import Origin
 from jobs.proxy import headers, notices
 from jobs.proxy.headers import Headers
 from jobs.proxy.notices import Notice
-from jobs.proxy.upstream import Broken, Crowded, Line, Lines, Request
+from jobs.proxy.upstream import Broken, Crowded, Line, Lines, Request, Stale
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -20,7 +21,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 ANSWER_S = 600.0  # how long an app may think before its answer begins, once it has the whole request
 POOLS_MAX = 1000
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
 
 class Pools:
@@ -85,31 +85,26 @@ class Exchange:
             gone.cancel()
 
     async def _answer(self, lines: Lines) -> None:
+        request = self._request()
         async with self._patience:
-            async with lines.one() as line:
-                try:
-                    await self._over(line)
-                    return
-                except Broken:
-                    if self.begun or not line.used_before or not self._may_repeat():
-                        raise
-            # An app may close a connection in the moment in which it is used again (RFC 9112, 9.3.1 and RFC 9110, 9.2.2).
-            async with lines.one(fresh=True) as line:
-                await self._over(line)
+            try:
+                await self._answer_over(lines.one(), request)
+            except Stale:
+                if not request.repeatable:
+                    raise
+                await self._answer_over(lines.one(new=True), request)
 
-    def _may_repeat(self) -> bool:
-        return not self._has_body and self._scope["method"] in IDEMPOTENT
-
-    async def _over(self, line: Line) -> None:
-        await line.ask(self._request(), self._body())
-        head = await line.head()
-        self._patience.reschedule(None)
-        given = headers.to_browser(head.headers, self._origin, self._port)
-        await self._send({"type": "http.response.start", "status": head.status, "headers": given})
-        self.begun = True
-        async for piece in line.body():
-            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-        await self._send({"type": "http.response.body", "body": b""})
+    async def _answer_over(self, lent: AbstractAsyncContextManager[Line], request: Request) -> None:
+        async with lent as line:
+            await line.ask(request, self._body())
+            head = await line.head()
+            self._patience.reschedule(None)
+            given = headers.to_browser(head.headers, self._origin, self._port)
+            await self._send({"type": "http.response.start", "status": head.status, "headers": given})
+            self.begun = True
+            async for piece in line.body():
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+            await self._send({"type": "http.response.body", "body": b""})
 
     def _request(self) -> Request:
         given = self._scope["headers"]
@@ -117,7 +112,7 @@ class Exchange:
         framing = framing_of(given)
         self._has_body = bool(framing)
         asked = headers.to_app(given, self._origin, self._port, client) + framing
-        return Request(self._scope["method"].encode("ascii"), target_of(self._scope), asked)
+        return Request(self._scope["method"].encode("ascii"), target_of(self._scope), asked, self._has_body)
 
     async def _body(self) -> AsyncIterator[bytes]:
         """What the browser sends beside the headers; nothing of it is asked for where they announce none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import secrets
 import time
 from collections import OrderedDict
@@ -22,6 +23,7 @@ from portal.people.models import User
 from portal.people.sessions import user_of
 from portal.threads import in_thread
 
+logger = logging.getLogger(__name__)
 TICKET_S = 60
 VERDICT_S = 5.0  # how long a request is let through without asking again
 RECHECK_S = 15.0  # how often it is asked again for what stays open
@@ -37,10 +39,10 @@ class Refusal(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Admitted:
-    """A pass that was good a moment ago."""
+    """A pass that was good a moment ago, for the origin with this label."""
 
-    visit_id: int
-    user_id: int
+    label: str
+    pass_text: str
     endpoint: Endpoint
 
 
@@ -97,7 +99,7 @@ def judge(label: str, pass_text: str) -> Admitted | Refusal:
         Visit.objects.filter(stale, pk=visit.pk).update(seen_at=Now())
     except (OperationalError, InterfaceError):
         return Refusal.AWAY
-    return Admitted(visit.pk, visit.user_id, visit.endpoint)
+    return Admitted(label, pass_text, visit.endpoint)
 
 
 def _hash(text: str) -> str:
@@ -128,9 +130,9 @@ class Gate:
             return known[1]
         return await self._ask(key, label, pass_text)
 
-    async def admitted_still(self, label: str, pass_text: str) -> Admitted | Refusal:
+    async def admitted_still(self, known: Admitted) -> Admitted | Refusal:
         """As `admitted`, whatever was the verdict a moment ago."""
-        return await self._ask((label, _hash(pass_text)), label, pass_text)
+        return await self._ask((known.label, _hash(known.pass_text)), known.label, known.pass_text)
 
     async def _ask(self, key: tuple[str, str], label: str, pass_text: str) -> Admitted | Refusal:
         verdict = await in_thread(judge, label, pass_text)
@@ -144,10 +146,10 @@ class Gate:
         return verdict
 
     @contextmanager
-    def staying(self, label: str, pass_text: str, end: Callable[[], None]) -> Iterator[None]:
+    def staying(self, known: Admitted, end: Callable[[], None]) -> Iterator[None]:
         """While the context is open it is asked again whether the pass is good; `end` is called once it is not."""
-        key = (label, _hash(pass_text))
-        stays = self._stays.setdefault(key, _Stays(label, pass_text))
+        key = (known.label, _hash(known.pass_text))
+        stays = self._stays.setdefault(key, _Stays(known.label, known.pass_text))
         stays.endings.add(end)
         if self._asking is None or self._asking.done():
             self._asking = asyncio.get_running_loop().create_task(self._ask_again())
@@ -167,7 +169,11 @@ class Gate:
         while self._stays:
             await asyncio.sleep(RECHECK_S)
             for key, stays in tuple(self._stays.items()):
-                verdict = await self._ask(key, stays.label, stays.pass_text)
+                try:
+                    verdict = await self._ask(key, stays.label, stays.pass_text)
+                except Exception:  # a fault in one must not leave all others open unasked
+                    logger.exception("Whether a pass to %s is still good could not be told.", stays.label)
+                    continue
                 if verdict in (Refusal.STRANGER, Refusal.ENDED):
                     for end in tuple(stays.endings):
                         end()

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 from django.conf import settings
 from django.template import loader
 
 from jobs.origins import Origin
 from jobs.proxy.headers import Headers
-
-Message = MutableMapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ def sign_in(origin: Origin) -> Notice:
 
 def ended(origin: Origin) -> Notice:
     words = "The job behind this app has ended, and the app with it. Its log and results are on the job's page."
-    return Notice(410, "This app has ended", words, way=job_page(origin), way_words=f"Go to job {origin.job_number}")
+    return _of_job(410, "This app has ended", words, origin)
 
 
 def used_up(origin: Origin) -> Notice:
@@ -72,40 +68,27 @@ def elsewhere(origin: Origin) -> Notice:
 
 
 def starting(origin: Origin, words: str) -> Notice:
-    return Notice(
-        503,
-        "The app is starting",
-        f"{words} This page looks again by itself.",
-        refresh_s=3,
-        way=job_page(origin),
-        way_words=f"Go to job {origin.job_number}",
-    )
+    return _comes_again(503, "The app is starting", words, origin, after_s=3)
 
 
 def between(origin: Origin, words: str) -> Notice:
-    return Notice(
-        503,
-        "The app is out of reach for a moment",
-        f"{words} This page looks again by itself.",
-        refresh_s=2,
-        way=job_page(origin),
-        way_words=f"Go to job {origin.job_number}",
-    )
+    return _comes_again(503, "The app is out of reach for a moment", words, origin, after_s=2)
 
 
 def silent(origin: Origin, words: str) -> Notice:
-    return Notice(
-        502,
-        "The app does not answer",
-        f"{words} This page looks again by itself.",
-        refresh_s=5,
-        way=job_page(origin),
-        way_words=f"Go to job {origin.job_number}",
-    )
+    return _comes_again(502, "The app does not answer", words, origin, after_s=5)
+
+
+def _comes_again(status: int, title: str, words: str, origin: Origin, *, after_s: int) -> Notice:
+    return replace(_of_job(status, title, f"{words} This page looks again by itself.", origin), refresh_s=after_s)
+
+
+def _of_job(status: int, title: str, words: str, origin: Origin) -> Notice:
+    return Notice(status, title, words, way=job_page(origin), way_words=f"Go to job {origin.job_number}")
 
 
 def busy(origin: Origin, words: str) -> Notice:
-    return Notice(503, "Too much is open", words, way=job_page(origin), way_words=f"Go to job {origin.job_number}")
+    return _of_job(503, "Too much is open", words, origin)
 
 
 def crowded(origin: Origin) -> Notice:

@@ -21,6 +21,7 @@ IDLE_MAX = 16
 IDLE_S = 30.0
 POOL_S = 20.0  # how long a request waits for one of them
 WRITE_S = 120.0  # how long an app may take nothing of what it is sent
+SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 HEAD_MAX = 100 * 1024  # of an answer: its line and its headers
 
 
@@ -32,13 +33,23 @@ class Broken(Exception):
     """Raised where the connection broke, or where what the app says is not HTTP."""
 
 
+class Stale(Broken):
+    """Raised where a kept connection ended without a byte of an answer: the app may have closed it just before."""
+
+
 @dataclass(frozen=True)
 class Request:
-    """`target` is the path with its query; `headers` frame the body, where there is one."""
+    """`target` is the path with its query; `headers` frame the body, where it `has_body`."""
 
     method: bytes
     target: bytes
     headers: Headers
+    has_body: bool = False
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it may be sent once more when nobody knows if the app had it (RFC 9110, 9.2.2)."""
+        return self.method in SAFE_METHODS and not self.has_body
 
 
 @dataclass(frozen=True)
@@ -53,8 +64,8 @@ class Line:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_MAX)
-        self.idle_since = 0.0
-        self.used_before = False
+        self.idle_since = 0.0  # 0 for one that was not kept yet
+        self._heard = False  # whether anything of this answer came
 
     async def ask(self, request: Request, body: AsyncIterator[bytes]) -> None:
         """Send all of the request, its head with the first of its body. Raises Broken, and TimeoutError after WRITE_S.
@@ -99,9 +110,12 @@ class Line:
     async def _event(self) -> type[h11.NEED_DATA | h11.PAUSED] | h11.Event:
         try:
             while (event := self._http.next_event()) is h11.NEED_DATA:
-                self._http.receive_data(await self._stream.read())
+                data = await self._stream.read()
+                self._heard = self._heard or bool(data)
+                self._http.receive_data(data)
         except (OSError, h11.ProtocolError) as error:
-            raise Broken(str(error)) from error
+            kept_in_vain = self.idle_since and not self._heard
+            raise (Stale if kept_in_vain else Broken)(str(error)) from error
         return event
 
     def ready_again(self) -> bool:
@@ -109,7 +123,7 @@ class Line:
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             return False
         self._http.start_next_cycle()
-        self.used_before = True
+        self._heard = False
         return True
 
     @property
@@ -133,17 +147,16 @@ class Lines:
         self._closed = False
 
     @asynccontextmanager
-    async def one(self, *, fresh: bool = False) -> AsyncIterator[Line]:
-        """A connection for one request, `fresh`: that none came over before. Raises Crowded, and Refused (by the relay)."""
+    async def one(self, *, new: bool = False) -> AsyncIterator[Line]:
+        """A connection for one request, kept from another unless it is to be `new`. Raises Crowded, Refused (by the relay)."""
         try:
             async with asyncio.timeout(POOL_S):
                 await self._room.acquire()
         except TimeoutError:
             raise Crowded from None
         try:
-            line = None if fresh else self._idle_one()
-            if line is None:
-                line = Line(await dial(self._endpoint, "port", {"port": str(self._endpoint.port)}))
+            kept = None if new else self._idle_one()
+            line = kept or Line(await dial(self._endpoint, "port", {"port": str(self._endpoint.port)}))
             try:
                 yield line
             finally:

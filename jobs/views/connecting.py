@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from jobs import origins
+from jobs.connections import NO_DOMAIN
 from jobs.models import Endpoint
 from jobs.proxy import gate
 from jobs.views.job import find_job
@@ -30,7 +31,7 @@ def connect(request: HttpRequest, number: int) -> HttpResponse:
     if request.headers.get("Sec-Fetch-Dest", "document") != "document":
         raise Forbidden("Open the app by its link on the job's page.")
     if not origins.is_on():
-        raise Conflict("This portal has no address for apps yet. Ask an operator to set APPS_DOMAIN.")
+        raise Conflict(NO_DOMAIN)
     endpoint = Endpoint.objects.filter(job=job, kind=Endpoint.Kind.WEB).last()
     if endpoint is None:
         raise NotFound(f"Job {number} serves nothing to connect to.")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from jobs import hosts, services
 from jobs.models import Job
@@ -15,6 +15,7 @@ from jobs.slots import Slots
 from portal.people.models import User
 from tests.browser.conftest import Visit, overflow_px, serious_faults
 from tests.jobs.conftest import start
+from tests.jobs.terminals.on_screen import LIVE_MS, sees, shown, status, types
 from tests.jobs.terminals.serving import portal, shell_app, with_relay
 from tests.jobs.workers import Start, ended, launch, running
 
@@ -23,7 +24,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume synchronous iterators"),
 ]
-LIVE_MS = 15_000
 __all__ = ["start"]  # a fixture of tests of jobs
 
 
@@ -41,24 +41,6 @@ def runtime() -> FakeRuntime:
 @pytest.fixture
 def slots(start: Start, runtime: FakeRuntime) -> Slots:
     return with_relay(start(runtime))
-
-
-def shown(page: Page) -> str:
-    """What stands on the screen: the lines that xterm.js draws."""
-    return str(page.locator(".xterm-rows").inner_text())
-
-
-def sees(page: Page, text: str) -> None:
-    expect(page.locator(".xterm-rows")).to_contain_text(text, timeout=LIVE_MS)
-
-
-def types(page: Page, line: str) -> None:
-    page.locator(".xterm-helper-textarea").focus()
-    page.keyboard.type(line + "\n")
-
-
-def status(page: Page, words: str) -> None:
-    expect(page.locator("[data-terminal-status]")).to_have_text(re.compile(words), timeout=LIVE_MS)
 
 
 def launched(owner: User) -> Job:

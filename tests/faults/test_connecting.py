@@ -7,14 +7,14 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
 import pytest
 from django.test import Client
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from jobs.models import Attempt, Endpoint, Job, Visit
 from jobs.proxy import gate
@@ -83,6 +83,14 @@ class Connected:
         given = {"Cookie": self.cookie}
         return connect(f"ws://{self.host}/echo", sock=raw, additional_headers=given, compression=None, proxy=None)
 
+    @contextmanager
+    def talking(self, word: str) -> Iterator[ClientConnection]:
+        """A WebSocket by which the app has said the word back."""
+        with self.socket() as open_one:
+            open_one.send(word)
+            assert open_one.recv(timeout=10) == word
+            yield open_one
+
     def container(self) -> tuple[str, int]:
         found = self.site.inspect(self.attempt.name)
         return found["Id"], found["State"]["Pid"]
@@ -123,9 +131,7 @@ def test_a_worker_that_is_killed_and_comes_back_serves_the_same_app(
     at = Connected(site, port, "relayed")
     at.answers()
     before = at.container()
-    with at.socket() as open_one:
-        open_one.send("here")
-        assert open_one.recv(timeout=10) == "here"
+    with at.talking("here") as open_one:
         worker.kill()
         with pytest.raises(ConnectionClosed):
             open_one.recv(timeout=20)
@@ -135,9 +141,8 @@ def test_a_worker_that_is_killed_and_comes_back_serves_the_same_app(
     assert "retry-after" in answer.headers
     again = site.worker("relayed", "--serve", "relayed=1")
     at.answers()
-    with at.socket() as open_one:
-        open_one.send("again")
-        assert open_one.recv(timeout=10) == "again"
+    with at.talking("again"):
+        pass
     assert at.container() == before
     assert Attempt.objects.filter(task__job=at.job).count() == 1
     at.end()
@@ -154,17 +159,14 @@ def test_a_portal_that_is_killed_and_comes_back_knows_the_pass(
     at = Connected(site, port)
     at.answers()
     before = at.container()
-    with at.socket() as open_one:
-        open_one.send("here")
-        assert open_one.recv(timeout=10) == "here"
+    with at.talking("here") as open_one:
         first.kill()
         with pytest.raises(ConnectionClosed):
             open_one.recv(timeout=20)
     web()
     at.answers()
-    with at.socket() as open_one:
-        open_one.send("again")
-        assert open_one.recv(timeout=10) == "again"
+    with at.talking("again"):
+        pass
     assert at.container() == before
     assert Visit.objects.filter(endpoint=at.endpoint).count() == 1
     at.end()

@@ -16,11 +16,11 @@ from portal.people.models import AuditEvent
 from tests.browser.conftest import listen
 from tests.factories import make_version
 from tests.faults.site import Process, Site, eventually
+from tests.jobs.terminals.on_screen import LIVE_MS, sees, shown, status, types
 from tests.jobs.terminals.serving import COMMAND
 
 pytestmark = [pytest.mark.faults, pytest.mark.browser]
 OPTIONS = ("--serve", "w1=2")
-LIVE_MS = 30_000
 LOST = ("Failed to load resource: net::", "WebSocket connection to")
 
 
@@ -55,19 +55,6 @@ def page(site: Site, free_port: int, chromium: Browser) -> Iterator[Page]:
     assert [fault for fault in faults if not fault.startswith(LOST)] == []
 
 
-def sees(page: Page, text: str) -> None:
-    expect(page.locator(".xterm-rows")).to_contain_text(text, timeout=LIVE_MS)
-
-
-def types(page: Page, line: str) -> None:
-    page.locator(".xterm-helper-textarea").focus()
-    page.keyboard.type(line + "\n")
-
-
-def status(page: Page, words: str) -> None:
-    expect(page.locator("[data-terminal-status]")).to_have_text(re.compile(words), timeout=LIVE_MS)
-
-
 def test_a_shell_outlives_its_worker_and_the_portal(site: Site, worker: Process, page: Page) -> None:
     definition = {
         "appdefversion": 2,
@@ -90,7 +77,7 @@ def test_a_shell_outlives_its_worker_and_the_portal(site: Site, worker: Process,
     status(page, "You type")
     types(page, "kept=$RANDOM$RANDOM; echo it is $kept and $$ of $TERM")
     sees(page, "of xterm-256color")
-    said = re.findall(r"it is (\d+) and (\d+)", str(page.locator(".xterm-rows").inner_text()))[-1]
+    said = re.findall(r"it is (\d+) and (\d+)", shown(page))[-1]
     types(
         page,
         "stty size; ls --color /; printf '\\033[38;2;250;250;250mfaint\\033[0m \\033]8;;https://evil.example\\007link\\033]8;;\\007 \\033]2;A title\\007'; cat",

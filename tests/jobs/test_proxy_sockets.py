@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from jobs import origins
 from jobs.models import Endpoint, Visit
 from jobs.proxy import application, gate, sockets
 from portal.people.models import User
@@ -134,6 +136,48 @@ def test_signing_out_closes_what_is_open(app: Served, monkeypatch: pytest.Monkey
         assert found.close_code == 1008
 
 
+def test_a_fault_in_asking_again_leaves_nothing_open(app: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "RECHECK_S", 0.1)
+    person = committed(make_person, "stays")
+    with (
+        relayed(person, app.endpoint.port or 0) as other,
+        web_server() as (other.url, _),
+        opened(other, "/echo", user=person) as found,
+    ):
+        found.send("here")
+        assert found.recv(timeout=10) == "here"
+        answers: Iterator[gate.Refusal | RuntimeError] = iter([RuntimeError("a bug"), gate.Refusal.AWAY])
+
+        def judge(label: str, pass_text: str) -> gate.Refusal:
+            answer = next(answers, gate.Refusal.STRANGER)
+            if isinstance(answer, RuntimeError):
+                raise answer
+            return answer
+
+        monkeypatch.setattr(gate, "judge", judge)
+        with pytest.raises(ConnectionClosed):
+            found.recv(timeout=10)
+        assert found.close_code == 1008
+
+
+def test_a_flood_of_the_browsers_is_slowed_and_loses_nothing(app: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "RATE", 500.0)
+    waits: list[float] = []
+
+    class Counted(sockets.Pace):
+        async def keep(self) -> None:
+            await super().keep()
+            waits.append(self._left)
+
+    monkeypatch.setattr(sockets, "Pace", Counted)
+    with opened(app, "/echo") as found:
+        for number in range(700):
+            found.send(str(number))
+        assert [found.recv(timeout=20) for _ in range(700)] == [str(number) for number in range(700)]
+    assert len(waits) >= 1400  # each message was counted, both ways
+    assert min(waits) < 0  # and some were made to wait
+
+
 def test_the_end_of_the_job_drops_the_connection_so_that_its_page_comes_again(app: Served) -> None:
     with relayed(app.owner, app.endpoint.port or 0) as other:
         app.beside(other)
@@ -153,6 +197,27 @@ def test_a_flood_is_slowed_and_loses_nothing(app: Served, monkeypatch: pytest.Mo
         got = [found.recv(timeout=20) for _ in range(800)]
         assert time.monotonic() - began > 0.5
     assert got == [str(number) for number in range(800)]
+
+
+def test_an_error_of_ours_is_not_taken_for_the_end_of_a_connection() -> None:
+    class Silent:
+        async def read(self) -> bytes:
+            await asyncio.Event().wait()
+            return b""
+
+        async def write(self, data: bytes) -> None:
+            """Nobody hears it."""
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.receive", "text": "x"}
+
+    def moved() -> None:
+        raise LookupError("a bug")
+
+    endpoint = Endpoint(kind=Endpoint.Kind.WEB, port=8888)
+    socket_ = sockets.Socket(endpoint, origins.origin_of("1-abc"), {}, receive, cast("Any", None))
+    with pytest.raises(LookupError):
+        asyncio.run(socket_._pass_on(cast("Any", Silent()), moved))
 
 
 def test_a_message_beyond_the_limit_ends_the_connection(app: Served) -> None:
