@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from playwright.sync_api import expect
 
 from jobs.models import Job
 from jobs.states import JobState
 from portal.people.models import User
 from tests.browser.conftest import Visit, overflow_px, serious_faults
-from tests.factories import make_host, make_machine
+from tests.factories import make_host, make_machine, make_secret, make_team, make_template
 from tests.jobs.bundles import make_bundle
 from tests.jobs.stage_jobs import job_of
 
@@ -137,3 +138,31 @@ def test_forms_and_pages_fit_and_read_well(owner: User, visit: Visit, width: int
         assert overflow_px(page) == 0, path
         assert serious_faults(page) == [], path
         page.context.close()
+
+
+def test_on_a_phone_tables_are_cards_and_menus_stay_in_sight(owner: User, visit: Visit) -> None:
+    owner.is_operator = True
+    owner.save()
+    long = "a-name-without-any-space-" * 2
+    job = job_of(owner, 100, name=long)
+    make_template(owner, slug=long, name=long, app="gone")
+    make_secret(owner, "A_NAME_" * 8)
+    make_secret(make_team(owner, name=long))
+    for path in ("/jobs/", "/templates/", "/account/secrets/", "/hosts/", f"/jobs/{job.number}/tasks/run/90/"):
+        page = visit(owner, path, width=390)
+        wide = page.eval_on_selector_all(".table-scroll", "all => all.map(one => one.scrollWidth - one.clientWidth)")
+        assert wide, path
+        assert max(wide) == 0, path
+        assert serious_faults(page) == [], path
+        page.context.close()
+    page = visit(owner, f"/jobs/{job.number}/tasks/", width=390)
+    row = page.locator("[data-task-table].is-windowed tr[data-row]").nth(1)
+    expect(row).to_contain_text("Succeeded")
+    assert page.eval_on_selector("[data-scroll]", "box => box.scrollWidth - box.clientWidth") == 0
+    expect(page.locator(".stepper")).to_be_hidden()  # of another tab
+    expect(page.locator("#job-sentence")).to_be_visible()
+    page.click("#job-share")
+    box = page.locator(".page-actions .menu[open] .menu-body").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
