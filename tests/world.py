@@ -121,7 +121,10 @@ def build() -> World:
         make_result(one)
         make_result(one, path="plot.png", data=PIXEL)
     token, _ = ApiToken.issue(owner, name="theirs", scopes=["read"])
-    running = make_job(owner, version=version, state=JobState.RUNNING, command="shell", parameters={})
+    connect = {"kind": "terminal"}
+    running = make_job(
+        owner, version=version, state=JobState.RUNNING, command="shell", parameters={}, plan={"connect": connect}
+    )
     attempt = Attempt.objects.get(task__job=running)
     for serving in (Attempt.objects.get(task__job=shared), attempt):  # what they serve: a web app
         number = serving.task.job_id
