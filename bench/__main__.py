@@ -29,6 +29,7 @@ def main() -> None:
             found = part()
             print("\n".join(found), flush=True)
             lines += found
+            installation.forget_jobs()
     LATEST.parent.mkdir(exist_ok=True)
     text = "\n\n".join(["# Latest figures", f"Taken by `make bench` on: {where}.", *lines])
     LATEST.write_text(text + "\n", encoding="utf-8")

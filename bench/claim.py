@@ -32,12 +32,10 @@ ORDERS = {"owners in turn": "n %% %(owners)s", "owner after owner": "n / (%(task
 def fill(version: Any, machine: Any, tasks: int, owners: int, order: str) -> None:
     from django.db import connection
 
-    from jobs.models import Job, JobEvent, OwnerLoad, Task
-    from jobs.models.jobs import Attempt
+    from jobs.models import OwnerLoad
     from portal.people.models import User
 
-    for model in (Attempt, JobEvent, Task, Job, OwnerLoad):
-        _empty(model)
+    installation.forget_jobs()
     people = User.objects.filter(username__startswith="owner")
     if not people.exists():
         User.objects.bulk_create(User(username=f"owner{n}") for n in range(owners))
@@ -56,13 +54,6 @@ def fill(version: Any, machine: Any, tasks: int, owners: int, order: str) -> Non
         cursor.execute(ROWS.format(owner=ORDERS[order]), names)
         cursor.execute(TASKS)
         cursor.execute("ANALYZE jobs_task")
-
-
-def _empty(model: Any) -> None:
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {model._meta.db_table} CASCADE")
 
 
 def measure(site: installation.Installation, tasks: int, owners: int, claims: int) -> list[str]:
