@@ -41,7 +41,7 @@ examples/build.sh >/dev/null
 for recipe in examples/notebook examples/desktop; do portal/local/image.sh build "$recipe" "$state" >/dev/null; done
 tests/images/ssh.sh "$state"
 "${MAKE:-make}" --no-print-directory check
-say "Tests that wait for workers, or visit every address as everybody ..."
-.venv/bin/python -m pytest -q -n 3 --reruns 1 -rR -m "slow and not docker and not browser and not faults and not openapi" </dev/null
+say "Tests that wait for workers, visit every address as everybody, or try thousands of cases ..."
+.venv/bin/python -m pytest -q -n 3 --reruns 1 -raR -m "slow and not docker and not browser and not faults and not openapi" </dev/null
 say "Tests with containers, a browser, faults and the API's own description ..."
-.venv/bin/python -m pytest -q --reruns 1 -rR -m "docker or browser or faults or openapi" </dev/null
+.venv/bin/python -m pytest -q --reruns 1 -raR -m "docker or browser or faults or openapi" </dev/null
