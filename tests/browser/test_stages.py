@@ -14,6 +14,7 @@ from tests.browser.conftest import Visit, overflow_px, serious_faults
 from tests.factories import make_host, make_machine, make_secret, make_team, make_template
 from tests.jobs.bundles import make_bundle
 from tests.jobs.stage_jobs import job_of
+from tests.on_page import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 ROWS = "tr[data-row]"
@@ -39,8 +40,9 @@ def test_the_table_of_ten_thousand_is_smooth_to_its_end(owner: User, visit: Visi
         }"""
     )
     assert 0 < steps["most"] <= ROWS_MOST
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('tr[data-row] th a')].at(-1)?.textContent === '9,999'", timeout=20_000
+    until(
+        page,
+        "() => [...document.querySelectorAll('tr[data-row] th a')].at(-1)?.textContent === '9,999'",
     )
     shown = page.eval_on_selector_all(
         ROWS, "rows => rows.map(row => [row.getAttribute('aria-rowindex'), row.querySelector('th a')?.textContent])"
@@ -49,12 +51,12 @@ def test_the_table_of_ten_thousand_is_smooth_to_its_end(owner: User, visit: Visi
     # By keyboard: to the first, three down, and into the task.
     page.focus("[data-scroll]")
     page.keyboard.press("Home")
-    page.wait_for_function("() => document.activeElement.textContent === '0'")
+    until(page, "() => document.activeElement.textContent === '0'")
     for _ in range(3):
         page.keyboard.press("ArrowDown")
-    page.wait_for_function("() => document.activeElement.textContent === '3'")
+    until(page, "() => document.activeElement.textContent === '3'")
     page.keyboard.press("End")
-    page.wait_for_function("() => document.activeElement.textContent === '9,999'", timeout=20_000)
+    until(page, "() => document.activeElement.textContent === '9,999'")
     assert serious_faults(page) == []
     page.keyboard.press("Enter")
     page.wait_for_url("**/tasks/run/9999/")
@@ -103,20 +105,18 @@ def test_three_forms_are_filled_in_and_launched(owner: User, visit: Visit) -> No
     page.wait_for_selector("#box-assembler")
     page.fill("#fpartitioner\\/size", "5")
     page.locator("label", has_text="deep").click()
-    page.wait_for_function("() => [...document.querySelectorAll('.sf-when')].some((part) => !part.hidden)")
+    until(page, "() => [...document.querySelectorAll('.sf-when')].some((part) => !part.hidden)")
     page.click("button[value='schema:add:app/points']")
     page.wait_for_selector("[data-node='app/points'] .sf-row input[type=text]")
     page.fill("[data-node='app/points'] .sf-row input[type=text]", "1.5")
     page.fill("#box-assembler", '{"order": 1')
-    page.wait_for_function(
-        "() => document.getElementById('launch-count').textContent === '2 things to fix before launching'"
-    )
+    until(page, "() => document.getElementById('launch-count').textContent === '2 things to fix before launching'")
     page.click("#launch")
     page.wait_for_selector("#problems")
     assert "kept as draft" in page.inner_text("[data-remark]")
     page.fill("#box-assembler", '{"order": 1}')
     page.locator(".sf-when:not([hidden]) input[type=text]").fill("3")
-    page.wait_for_function("() => document.getElementById('launch-count').textContent === ''")
+    until(page, "() => document.getElementById('launch-count').textContent === ''")
     assert page.locator("#panel details[open] pre").count() == 3
     assert serious_faults(page) == []
     page.dblclick("#launch")

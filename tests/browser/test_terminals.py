@@ -18,6 +18,7 @@ from tests.jobs.conftest import start
 from tests.jobs.terminals.on_screen import LIVE_MS, sees, shown, status, types
 from tests.jobs.terminals.serving import portal, shell_app, with_relay
 from tests.jobs.workers import Start, ended, launch, running
+from tests.on_page import until
 
 pytestmark = [
     pytest.mark.browser,
@@ -59,15 +60,16 @@ def test_a_shell_is_typed_to_resized_and_found_again(owner: User, visit: Visit, 
     status(page, "You type")
     sees(page, "hello there")  # what was shown before
     types(page, "stty size")
-    page.wait_for_function("/\\n\\d+ \\d+/.test(document.querySelector('.xterm-rows').innerText)")
+    until(page, r"/\n\d+ \d+/.test(document.querySelector('.xterm-rows').innerText)")
     wide = re.findall(r"\n(\d+) (\d+)", shown(page))[-1]
     page.set_viewport_size({"width": 700, "height": 600})
     page.wait_for_timeout(300)
     types(page, "stty size")
-    page.wait_for_function(
+    until(
+        page,
         "before => { const found = [...document.querySelector('.xterm-rows').innerText.matchAll(/^(\\d+) (\\d+)/gm)];"
         " return found.length > 1 && Number(found.at(-1)[2]) < before; }",
-        arg=int(wide[1]),
+        int(wide[1]),
     )
     page.reload()
     status(page, "You type")

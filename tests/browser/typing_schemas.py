@@ -7,6 +7,8 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page
 
+from tests.on_page import until
+
 
 class Typist:
     """Fills a page's form with an instance. `picks` says which alternative is chosen where, by its label; `root` is the
@@ -52,8 +54,7 @@ class Typist:
         found: str | None = self.page.evaluate(script, [address, key])
         if found is None and not self.page.locator(f'button[value="schema:add:{address}"]').count():
             # No key of one's own could it be: it stands under a condition, and the server's answer is on its way.
-            self.page.wait_for_function(script, arg=[address, key])
-            found = self.page.evaluate(script, [address, key])
+            found = until(self.page, script, [address, key])
         return found
 
     def own_key(self, address: str, key: str, value: Any) -> None:

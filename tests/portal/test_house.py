@@ -56,6 +56,12 @@ def test_every_module_says_what_it_is_for() -> None:
     assert silent == []
 
 
+def test_no_test_waits_by_eval_in_a_page() -> None:
+    # The policy forbids it, but only from the second try on: tests.on_page.until is for this.
+    asked = re.compile(r"\.wait_for_function\(")
+    assert [named(path) for path in SOURCES if asked.search(path.read_text())] == []
+
+
 def test_names_say_something() -> None:
     assert [named(path) for path in SOURCES if VAGUE & {path.stem, path.parent.name}] == []
 
