@@ -24,7 +24,7 @@ from apps_catalog.launch.stage_plan import START
 from jobs.folders import Folder, give, host_root
 from jobs.models import Attempt, Host, JobStage
 from jobs.runtimes.base import POST, ContainerSpec, Handle, Kept, Mount, Runtime
-from jobs.runtimes.posts import Record, records
+from jobs.runtimes.posts import Record, records, tidy
 from jobs.states import ATTEMPT_OPEN, AttemptState
 
 logger = logging.getLogger(__name__)
@@ -87,6 +87,7 @@ class Warm:
             self.end(runtime)
         self.folder.root.mkdir(parents=True, exist_ok=True)
         self.post.mkdir(mode=0o700, exist_ok=True)
+        tidy(self.post)
         give(self.post, plan)
         self.post.chmod(0o2770 if os.geteuid() else 0o700)
         if not self.serves(attempt):

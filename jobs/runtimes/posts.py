@@ -12,7 +12,7 @@ import socket
 import stat
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -98,9 +98,15 @@ class Record:
                 file.close()
 
     def forget(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        if os.path.lexists(self.folder):  # a program has put something else there
-            self.folder.unlink(missing_ok=True)
+        """At once: a keeper that looked while file after file went would take what is left for a task to begin."""
+        gone = self.post / f".{uuid.uuid4().hex}"
+        try:
+            self.folder.rename(gone)
+        except FileNotFoundError:
+            return
+        except OSError:  # a program has closed the post to us
+            gone = self.folder
+        _remove(gone)
 
     def _said(self, name: str) -> dict[str, Any] | None:
         text = self._text(name)
@@ -153,6 +159,19 @@ def records(post: Path) -> list[Record]:
     except FileNotFoundError:
         return []
     return [Record(post, name) for name in names if not name.startswith(".") and name != BELL]
+
+
+def tidy(post: Path) -> None:
+    """Remove what processes that were killed had half written, or half forgotten. For who alone writes to it."""
+    for path in post.iterdir():
+        if path.name.startswith("."):
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    with suppress(OSError):
+        path.unlink(missing_ok=True)  # where a program has put something else there
 
 
 class Bell:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
+from django.db.models import Count
 from django.db.models.functions import Now
 from django.test import Client
 
@@ -63,6 +65,14 @@ def done(job: Job) -> int:
     return JobStage.objects.get(job=job, stage=Stage.RUN).succeeded
 
 
+def again(job: Job) -> Iterator[tuple[object, ...]]:
+    """All attempts of the tasks that had more than one, as a failed test should tell them."""
+    more = Task.objects.filter(job=job).alias(tries=Count("attempts")).filter(tries__gt=1)
+    yield from Attempt.objects.filter(task__in=more).values_list(
+        "task__index", "number", "state", "exit_code", "reason", "claimed_at", "started_at", "ended_at"
+    )
+
+
 def swept(site: Site) -> None:
     """What a worker had settled and not tidied when it was killed goes with the round that follows its grace."""
     time.sleep(1)
@@ -98,6 +108,7 @@ def test_four_hundred_chunks_whose_worker_is_killed_three_times(site: Site) -> N
     }
     assert sorted(tasks.filter(stage=Stage.RUN).values_list("index", flat=True)) == list(range(CHUNKS))
     # Whoever took over adopted what ran: nothing was run a second time.
+    assert list(again(job)) == []
     assert Attempt.objects.filter(task__job=job).count() == CHUNKS + 2
     row = JobStage.objects.get(job=job, stage=Stage.RUN)
     assert (row.total, row.succeeded, row.failed, row.cancelled) == (CHUNKS, CHUNKS, 0, 0)

@@ -109,10 +109,17 @@ class Keeper:
 
     def begin(self, name: str) -> "tuple[list[str], str] | None":
         folder = os.path.join(self.post, name)
-        with open(os.path.join(folder, "task.json"), "rb") as file:
-            asked = json.loads(file.read().decode("utf-8"))
-        begun = os.open(os.path.join(folder, "begun"), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
-        log = os.open(os.path.join(folder, "log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+        made = []  # type: list[int]
+        try:
+            with open(os.path.join(folder, "task.json"), "rb") as file:
+                asked = json.loads(file.read().decode("utf-8"))
+            for file_name, flag in (("begun", os.O_EXCL), ("log", os.O_APPEND)):
+                made.append(os.open(os.path.join(folder, file_name), os.O_WRONLY | os.O_CREAT | flag, 0o640))
+        except FileNotFoundError:  # it has just been forgotten
+            for fd in made:
+                os.close(fd)
+            return None
+        begun, log = made
         out, err = os.pipe(), os.pipe()
         oom_kills = self.remains.oom_count()
         pid = os.fork()
