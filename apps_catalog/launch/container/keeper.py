@@ -8,6 +8,7 @@ are what counts; who connects to the socket `bell` rings with any byte, and is r
 
 import errno
 import fcntl
+import gc
 import importlib.util
 import json
 import os
@@ -374,4 +375,6 @@ def run(argv: "list[str]", folder: str, keeper: Keeper) -> None:
 
 if __name__ == "__main__":
     the_keeper = Keeper(sys.argv[1], sys.argv[2])
+    if hasattr(gc, "freeze"):
+        gc.freeze()  # a task that collects, at the latest as it ends, would copy each page of what is here
     run(*the_keeper.serve(), the_keeper)

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -180,3 +181,68 @@ def test_a_point_that_no_variable_can_hold_is_refused(job: Path) -> None:
     done = start(job, SAYS_PARAMS)
     assert done.returncode == 64
     assert "too large together" in done.stderr
+
+
+def test_a_program_is_the_main_module_whole(job: Path) -> None:
+    code = (
+        "import __main__, json, multiprocessing, os, pickle, sys\n"
+        "class Point:\n    pass\n"
+        "def double(n):\n    return 2 * n\n"
+        "if __name__ == '__main__':\n"
+        "    assert type(pickle.loads(pickle.dumps(Point()))) is Point is __main__.Point\n"
+        "    assert (sys.argv, sys.path[0]) == ([__file__], os.path.dirname(__file__))\n"
+        "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
+        "        assert pool.map(double, [4]) == [8]\n"
+        "    kept = " + writes("os.environ['TASK_RESULTS_DIR']", "'whole'").replace(".write(", "; kept.write(") + "\n"
+    )
+    done = start(job, code)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert written(job) == "whole"  # a file that nobody closed is flushed as it ends
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "said"),
+    [
+        ("import sys\nsys.exit(3)\n", 3, ""),
+        ("import sys\nsys.exit('no more')\n", 1, "no more\n"),
+        (
+            "def deep():\n    return 1 / 0\ndeep()\n",
+            1,
+            (
+                'Traceback (most recent call last):\n  File "{path}", line 3, in <module>\n    deep()\n'
+                '  File "{path}", line 2, in deep\n    return 1 / 0\n'
+            ),
+        ),
+        ("x = = 1\n", 1, '  File "{path}", line 1\n'),
+        (
+            "import sys\nsys.excepthook = lambda *told: print('mine', told[0].__name__, file=sys.stderr)\n1/0\n",
+            1,
+            "mine Z",
+        ),
+    ],
+)
+def test_a_program_ends_as_under_python_itself(job: Path, code: str, exit_code: int, said: str) -> None:
+    done = start(job, code)
+    assert done.returncode == exit_code
+    assert done.stderr.startswith(said.format(path=job / "app" / "main.py")), done.stderr
+    assert "start.py" not in done.stderr
+
+
+def test_what_a_program_has_beside_it_goes_before_what_is_imported_already(job: Path) -> None:
+    (job / "app" / "inspect.py").write_text("WORD = 'its own'\n")
+    done = start(job, "import os, inspect\n" + writes("os.environ['TASK_RESULTS_DIR']", "inspect.WORD"))
+    assert done.returncode == 0, done.stderr
+    assert written(job) == "its own"
+
+
+@pytest.mark.parametrize(
+    ("name", "fresh"), [("PYTHONHASHSEED", False), ("TZ", False), ("LC_ALL", False), ("MINE", True)]
+)
+def test_variables_for_an_interpreter_get_one_of_their_own(
+    job: Path, name: str, fresh: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: dict[str, Any] = {"__name__": "start"}
+    exec(compile(TEXT, "start.py", "exec"), names)
+    assert names["is_as_fresh"](job / "app") is True
+    monkeypatch.setenv(name, "7")
+    assert names["is_as_fresh"](job / "app") is fresh
