@@ -23,11 +23,10 @@ from tenacity import (
 
 from apps_catalog.launch.binding import bind
 from apps_catalog.launch.spec import RunPlan
-from apps_catalog.models import bulk
 from jobs import care, connecting, folders, logs, stages
 from jobs.events import record
 from jobs.job_values import values_of
-from jobs.models import Attempt, Job
+from jobs.models import Attempt
 from jobs.models.jobs import LostRace
 from jobs.nodes import Nodes, hosts
 from jobs.outcomes import Outcome
@@ -50,11 +49,10 @@ T = TypeVar("T")
 
 def execute(attempt: Attempt, here: Here, gpu_indexes: tuple[int, ...] = ()) -> None:
     """Run one attempt to its end. Never raises for what the job did; a process that leaves just ends in the middle."""
-    rows = Job.objects.select_related("vault", "version__app", "owner", "machine_type").defer(*bulk("version__"))
-    job = rows.get(pk=attempt.task.job_id)
+    rows = here.rows.of(attempt.task)
     folder = folders.Folder.of(attempt, here.host.name)
-    work = work_of(attempt, job, folder, here.host.name, keeps=here.runtime.keeps)
-    tended = Tended(attempt, job, work, Nodes(attempt.name, work.plan.nodes if work.plan else 1))
+    work = work_of(attempt, rows, folder, here.host.name, keeps=here.runtime.keeps)
+    tended = Tended(attempt, rows.job, work, Nodes(attempt.name, work.plan.nodes if work.plan else 1))
     tended.stopping, tended.stop_message = attempt.stop_reason, attempt.reason
     here.tend(tended)
     try:

@@ -67,6 +67,8 @@ class Slots:
         self._bells = {m.pk: Bell(count) for m, count in self._serve.items()}
         self._names = {m.name: m.pk for m in self._serve}
         self._stumbles: Counter[int] = Counter()
+        # Slots that may have an attempt which nobody tends: from an earlier process, or given back by ourselves.
+        self._unsure = {(m.pk, slot) for m, count in self._serve.items() for slot in range(count)}
         self._threads: dict[tuple[int, int], threading.Thread] = {}
         self.leaving = threading.Event()
         self.watcher = Watcher(host=host, runtime=runtime, machine_ids=self._bells, on_work=self.wake_id)
@@ -153,6 +155,7 @@ class Slots:
                 bell.ring()  # where one task was there may be more: wake a sibling
                 self._run(attempt, gpu_indexes)
             else:
+                self._unsure.add((machine.pk, slot))  # while nothing is to do, to look costs nothing
                 bell.wait(timeout_s=30)
         with suppress(Error):
             self._let_go(machine, slot, None)
@@ -181,7 +184,10 @@ class Slots:
         incarnation = self.host.incarnation
         found: Attempt | None = None
         try:
-            found = claim.recover(host=self.host, incarnation=incarnation, machine_id=machine.pk, slot=slot)
+            if (machine.pk, slot) in self._unsure:
+                found = claim.recover(host=self.host, incarnation=incarnation, machine_id=machine.pk, slot=slot)
+                if found is None:
+                    self._unsure.discard((machine.pk, slot))
             if found is None and not self.watcher.engine_fault:
                 found = claim.claim(
                     host=self.host,
@@ -240,6 +246,7 @@ class Slots:
 
     def _give_back(self, attempt: Attempt) -> None:
         """Have it adopted again, or after three bugs settled: however long the database is away, for nobody else would."""
+        self._unsure.add((attempt.task.machine_type_id, attempt.slot))
         while not self.leaving.wait(RETRY_S):
             try:
                 if self._stumbles[attempt.pk] >= STUMBLES_MAX:

@@ -35,8 +35,8 @@ BACKOFF_S = (2, 10, 60)
 def settle(attempt: Attempt, outcome: Outcome, *, state: AttemptState = AttemptState.EXITED) -> Task:
     """Record the end of an attempt. Raises LostRace when it is no longer the one in force: its results are refused."""
     with transaction.atomic():
-        rows = Task.objects.select_for_update(of=("self",)).select_related("job").defer("job__plan", "job__parameters")
-        task = rows.get(pk=attempt.task_id)
+        task = Task.objects.select_for_update().get(pk=attempt.task_id)
+        task.job = attempt.task.job  # of it is read here only what never changes
         if task.attempt_number != attempt.number or task.state != TaskState.RUNNING:
             raise LostRace(f"Attempt {attempt.name} is not the one in force any more.")
         attempt.move(

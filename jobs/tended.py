@@ -12,6 +12,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, sleep_using_e
 
 from jobs import folders, logs
 from jobs.events import record
+from jobs.job_rows import JobRows
 from jobs.job_values import ImageTexts
 from jobs.metrics import Meter
 from jobs.models import Attempt, Host, Job
@@ -68,6 +69,7 @@ class Here:
     leaving: threading.Event
     desk: Desk
     texts: ImageTexts = field(default_factory=ImageTexts)
+    rows: JobRows = field(default_factory=JobRows)
 
 
 def patiently(tended: Tended, here: Here, act: Callable[[], T]) -> T:

@@ -9,10 +9,10 @@ from typing import ClassVar, cast
 
 from apps_catalog.launch.spec import RunPlan
 from apps_catalog.launch.stage_plan import CHUNK
-from apps_catalog.models import bulk
 from jobs.care import Care
 from jobs.folders import Folder, Given
-from jobs.models import Attempt, Job, JobStage
+from jobs.job_rows import Rows
+from jobs.models import Attempt
 from jobs.runtimes.base import ContainerSpec, Handle, Runtime
 from jobs.stage_work import WORK, Run, Whole, Work
 from jobs.states import Stage
@@ -54,13 +54,12 @@ class KeptRun(Run):
         self.warm.empty()
 
 
-def work_of(attempt: Attempt, job: Job, folder: Folder, host: str, *, keeps: bool = False) -> Work:
+def work_of(attempt: Attempt, rows: Rows, folder: Folder, host: str, *, keeps: bool = False) -> Work:
     """The work of an attempt, by the stage of its task. `keeps`: whether its runtime keeps containers."""
-    if not job.in_stages:
+    job, row = rows.job, rows.stage
+    if row is None:
         plan = RunPlan.from_json(job.plan)
         return Whole(attempt, job, folder, host, plan, job.machine_type.name, plan.limits.disk_mib)
-    rows = JobStage.objects.select_related("version__app", "machine_type").defer(*bulk("version__"))
-    row = rows.get(job=job, stage=attempt.task.stage)
     stage_plan = RunPlan.from_json(row.plan) if row.plan else None
     machine = row.machine_type
     stage = Stage(attempt.task.stage)
