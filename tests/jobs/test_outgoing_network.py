@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from jobs.models import Attempt, MachineType
-from jobs.runtimes.base import RuntimeFault
+from jobs.runtimes.base import Handle, RuntimeFault
 from jobs.runtimes.docker import DockerRuntime
 from jobs.states import JobState
 from tests.jobs.outputs import program_output
@@ -111,10 +111,11 @@ def others(runtime: DockerRuntime) -> Iterator[list[str]]:
     handle = runtime.start(
         make_spec("python3", "-u", "-c", LISTEN, image=IMAGE, labels={LABEL: mark}, network="outgoing")
     )
-    published = ("docker", "run", "--detach", "--publish", str(PORT), IMAGE, "python3", "-c", LISTEN)
+    published = ("docker", "run", "--detach", "--publish", str(PORT), IMAGE, "python3", "-u", "-c", LISTEN)
     other = act(*published).stdout.strip()
     try:
-        assert next(runtime.follow(handle)).data == b"ready\n"
+        for each in (handle, Handle(other, id=other)):
+            assert next(runtime.follow(each)).data == b"ready\n"
         shape = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         found = [act("docker", "inspect", "--format", shape, each).stdout.strip() for each in (handle.id, other)]
         port = act("docker", "port", other, str(PORT)).stdout.split()[0].rpartition(":")[2]
