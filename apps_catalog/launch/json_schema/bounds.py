@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import warnings
+import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,7 +26,7 @@ from apps_catalog.launch.json_schema.documents import (
     resolver_of,
 )
 from apps_catalog.launch.json_schema.endless import endless
-from apps_catalog.launch.json_schema.foreign import javascript_refuses
+from apps_catalog.launch.json_schema.patterns import is_foreign, javascript_refuses, nobody_reads, patterns_of
 from apps_catalog.launch.positions import Positions, find_positions, join
 
 MAX_BYTES = 1024 * 1024
@@ -107,19 +107,26 @@ class _Survey:
         return where, resolved.contents, resolved.resolver
 
     def _patterns(self, schema: Mapping[str, Json], pointer: str) -> None:
-        patterns = [("pattern", schema.get("pattern"))]
-        if isinstance(schema.get("patternProperties"), dict):
-            patterns += [(join("patternProperties", key), key) for key in schema["patternProperties"]]
-        for tail, pattern in patterns:
-            if not isinstance(pattern, str):
-                continue
-            place = f"{pointer}/{tail}"
-            if reason := _no_pattern(pattern):
+        for keyword, pattern in patterns_of(schema):
+            place = f"{pointer}/{keyword}" if keyword == "pattern" else f"{pointer}/{join(keyword, pattern)}"
+            reason = nobody_reads(pattern)
+            if not reason and is_foreign(pattern) and self._elsewhere(keyword):
+                reason = "Python has no such sign"
+            if reason:
                 message = f"The pattern {pattern[:80]} can't be read: {reason}. No value could be judged by it."
                 self.add("error", "pattern", message, place)
-            elif reason := javascript_refuses(pattern):
-                message = f"Browsers don't know {reason} in patterns. It is judged by the server, as every pattern is."
+            elif words := javascript_refuses(pattern):
+                message = f"Browsers don't know {words} in patterns. It is judged by the server, as every pattern is."
                 self.add("info", "pattern-server", message, place)
+
+    def _elsewhere(self, keyword: str) -> bool:
+        """Whether jsonschema itself would have to read the pattern, in a place that we don't reach."""
+        text = self._text
+        return text.count('"$schema":') > 1 or (keyword == "patternProperties" and '"unevaluatedProperties":' in text)
+
+    @cached_property
+    def _text(self) -> str:
+        return json.dumps(self.root)
 
 
 def urlsplit_scheme(reference: str) -> bool:
@@ -129,18 +136,6 @@ def urlsplit_scheme(reference: str) -> bool:
     except ValueError:
         return True
     return bool(parts.scheme or parts.netloc or parts.path)
-
-
-def _no_pattern(pattern: str) -> str:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            re.compile(pattern)
-        except re.error as fault:
-            return str(fault)
-        except (RecursionError, OverflowError, MemoryError):
-            return "it is too large"
-    return ""
 
 
 def read_schema(source: str | bytes) -> SchemaReading:

@@ -14,6 +14,7 @@ from referencing import Registry, Specification
 from referencing.jsonschema import DRAFT4, DRAFT6, DRAFT7, DRAFT201909, DRAFT202012
 
 from apps_catalog.launch.findings import Finding, Json
+from apps_catalog.launch.json_schema.patterns import judge_of
 from apps_catalog.launch.positions import join
 
 # Keywords whose value is one schema, a list of schemas, or schemas by name.
@@ -85,7 +86,10 @@ class Schema:
     def validator(self) -> Any:
         """jsonschema's own judge. It never fetches anything: its registry is empty."""
         registry: Registry[Any] = Registry()
-        return self.dialect.validator(self.root, registry=registry)
+        judge, root = judge_of(self.dialect.validator, self.root), self.root
+        if judge is not self.dialect.validator and isinstance(root, dict):
+            root = {key: value for key, value in root.items() if key != "$schema"}  # it would call for its own judge
+        return judge(root, registry=registry)
 
     @property
     def demands_object(self) -> bool:

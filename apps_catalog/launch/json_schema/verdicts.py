@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from jsonschema.exceptions import ValidationError
 
 from apps_catalog.launch.findings import Fault, Json
 from apps_catalog.launch.json_schema.documents import Schema
+from apps_catalog.launch.json_schema.patterns import matches
 from apps_catalog.launch.positions import join
 
 MAX_FAULTS = 200
@@ -92,7 +92,7 @@ def _of_strange_keys(error: ValidationError, pointer: str, value: dict[str, Json
     schema = error.schema if isinstance(error.schema, dict) else {}
     known = schema.get("properties", {})
     patterns = schema.get("patternProperties", {})
-    strange = [k for k in value if k not in known and not any(re.search(p, k) for p in patterns)]
+    strange = [k for k in value if k not in known and not any(matches(p, k) for p in patterns)]
     if error.validator == "unevaluatedProperties":
         strange = [key for key in strange if repr(key) in error.message]
     if not strange:

@@ -109,3 +109,21 @@ def test_an_odd_id_is_never_fetched() -> None:
     assert found is not None
     assert found.validator.is_valid({"prompt": "short"})
     assert not found.validator.is_valid({"prompt": "longer than five"})
+
+
+@pytest.mark.parametrize(
+    ("schema", "reason"),
+    [
+        ({"pattern": "(a"}, "missing ), unterminated subpattern"),
+        ({"patternProperties": {r"^\p{Nope}$": {}}}, r"bad escape \p"),
+        ({"patternProperties": {r"^\p{L}$": {}}, "unevaluatedProperties": False}, "Python has no such sign"),
+        (
+            {"$schema": "http://json-schema.org/draft-07/schema", "not": {"$schema": "", "pattern": r"\p{L}"}},
+            "no such sign",
+        ),
+    ],
+)
+def test_patterns_that_nobody_can_judge_by_are_refused(schema: dict[str, Any], reason: str) -> None:
+    found = check_schema(schema)
+    assert found.schema is None
+    assert reason in found.findings[0].message
