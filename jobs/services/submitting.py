@@ -17,6 +17,7 @@ from apps_catalog.launch.identity import IDENTITY_KEYS
 from apps_catalog.launch.parameters import File
 from apps_catalog.launch.parameters import Upload as UploadParameter
 from apps_catalog.launch.plan import plan as make_plan
+from apps_catalog.launch.run_plan import digest_of_plan
 from apps_catalog.launch.spec import (
     Fault,
     Json,
@@ -171,6 +172,7 @@ def _store_inline_uploads(owner: User, launch: Launch) -> Launch:
 def _asked_for(launch: Launch, resolved: Resolved, submission: Submission) -> dict[str, Any]:
     """The columns of a job that say what is run, and at which price."""
     plan = make_plan(launch, resolved.site)
+    written = plan.as_json()
     return {
         "command": launch.command.key,
         "parameters": _as_given(submission.parameters, launch),
@@ -182,8 +184,8 @@ def _asked_for(launch: Launch, resolved: Resolved, submission: Submission) -> di
         "identity": _identity(launch, submission),
         "label": launch.label,
         "walltime_s": plan.limits.walltime_s,
-        "plan": plan.as_json(),
-        "plan_digest": plan.digest,
+        "plan": written,
+        "plan_digest": digest_of_plan(written),
     }
 
 
