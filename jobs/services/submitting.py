@@ -219,8 +219,7 @@ def _as_given(parameters: Mapping[str, Json], launch: Launch) -> dict[str, Json]
 def _write(job: Job, resolved: Resolved, via: str) -> None:
     """The rows of a job: it, its first tasks, the first event. Its tasks begin HELD when the owner has no room."""
     in_turn = vault_locks.enter(job.vault)
-    load = limits.lock(job.owner_id)
-    first = limits.accept(load)
+    first = limits.accept(job.owner_id)
     job.state = JobState.QUEUED
     job.save(force_insert=True)
     if resolved.uploads:
