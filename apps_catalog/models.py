@@ -30,6 +30,13 @@ class AppQuerySet(models.QuerySet["App"]):
         """Apps filed under this category path or below it."""
         return self.filter(category_prefixes__contains=[path])
 
+    def for_launching(self) -> AppQuerySet:
+        """Rows with their default version, and without what is not needed to launch it. Its licence terms are, to be agreed to."""
+        shown_only = ("definition", "findings", "overlay", "help_html")
+        return self.select_related("default_version").defer(
+            "icon", "search", *(f"default_version__{name}" for name in shown_only)
+        )
+
     def for_lists(self) -> AppQuerySet:
         """Rows with their default version, and without what no list shows (icon, search words, definition)."""
         return self.select_related("default_version").defer(
@@ -100,6 +107,14 @@ class App(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("apps_catalog:app", args=[self.slug])
+
+    def is_visible_to(self, user: User) -> bool:
+        """What `AppQuerySet.visible_to` says, of the row in hand: only an app for chosen teams costs a query."""
+        if user.curates:
+            return True
+        if self.published and self.visibility == self.Visibility.TEAMS:
+            return App.objects.visible_to(user).filter(pk=self.pk).exists()
+        return self.published and self.visibility == self.Visibility.EVERYONE
 
     @property
     def icon_mark(self) -> str:

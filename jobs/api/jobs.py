@@ -82,10 +82,10 @@ class Validate(PortalView):
                 raise Invalid(said, faults=[Fault("/app", "app", said)])
             asked_for = bodies.read_draft(body, user, bodies.StagedJobNew)
             return Response(bodies.verdict_on(services.fan_out.judge(asked_for.fan_out, owner=user)))
-        find_app(user, slug)
+        found = find_app(user, slug)
         asked = SubmissionNew(data={**self.body(request), "app": slug})
         asked.is_valid(raise_exception=True)
-        known = submissions.read(asked.validated_data, person(request))
+        known = submissions.read(asked.validated_data, user, found)
         preview = services.preview(owner=person(request), version=known.version, submission=known.submission)
         faults = [{"pointer": f.pointer, "code": f.code, "message": f.message} for f in preview.faults]
         return Response({"valid": not faults, "faults": faults, **submissions.planned(preview)})
@@ -138,10 +138,12 @@ class Jobs(PortalView):
         },
     )
     def post(self, request: Request) -> Response:
-        if bodies.asks_for_stages(self.body(request), person(request)):
+        body = self.body(request)
+        app = submissions.named_app(bodies.app_name(body))
+        if bodies.asks_for_stages(body, app):
             return self._in_stages(request)
         wanted = self.asked(JobNew, request)
-        known = submissions.read(wanted, person(request))
+        known = submissions.read(wanted, person(request), app)
         if wanted["dry_run"]:
             return Response(_rehearsed(person(request), known))
         key = key_of(request)

@@ -26,7 +26,7 @@ from apps_catalog.launch.spec import (
     Submission,
 )
 from apps_catalog.launch.validate import validate
-from apps_catalog.models import App, Version
+from apps_catalog.models import Version
 from apps_catalog.services import accept_eula, eula_address, eula_digest, eula_missing, not_launchable, spec_of
 from jobs import limits, placement, vault_locks
 from jobs.events import record
@@ -81,7 +81,7 @@ def submit(
     With a `key`, the same key and body give the first job again. Raises Invalid with every fault, Full at the limit of
     queued jobs, Conflict where the version can't be launched, NotFound where the app is not the owner's to see.
     """
-    if not batches.runs_scripts(version.app) and not App.objects.visible_to(owner).filter(pk=version.app_id).exists():
+    if not batches.runs_scripts(version.app) and not version.app.is_visible_to(owner):
         raise NotFound("There is no such app, or it is not yours to see.")
     _check_project(project)
     with transaction.atomic():
