@@ -30,6 +30,11 @@ class AppQuerySet(models.QuerySet["App"]):
         """Apps filed under this category path or below it."""
         return self.filter(category_prefixes__contains=[path])
 
+    def for_launching(self) -> AppQuerySet:
+        """Rows with their default version, of both the columns alone that a launch needs."""
+        version = (f"default_version__{name}" for name in Version.LAUNCHED)
+        return self.select_related("default_version").only(*App.LAUNCHED, *version)
+
     def for_lists(self) -> AppQuerySet:
         """Rows with their default version, and without what no list shows (icon, search words, definition)."""
         return self.select_related("default_version").defer(
@@ -60,6 +65,8 @@ class App(models.Model):
         APP = "app", "App"
         PARTITIONER = "partitioner", "Partitioner"
         ASSEMBLER = "assembler", "Assembler"
+
+    LAUNCHED: ClassVar = ("slug", "kind", "name", "author", "visibility", "published", "created_by", "default_version")
 
     id: int
     slug = models.SlugField(max_length=80, unique=True)
@@ -101,6 +108,14 @@ class App(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("apps_catalog:app", args=[self.slug])
 
+    def is_visible_to(self, user: User) -> bool:
+        """What `AppQuerySet.visible_to` says, of the row in hand: only an app for chosen teams costs a query."""
+        if user.curates:
+            return True
+        if self.published and self.visibility == self.Visibility.TEAMS:
+            return App.objects.visible_to(user).filter(pk=self.pk).exists()
+        return self.published and self.visibility == self.Visibility.EVERYONE
+
     @property
     def icon_mark(self) -> str:
         """Changes with the picture: that of a placeholder hangs on the name alone."""
@@ -129,6 +144,11 @@ class Version(models.Model):
         FOUND = "found", "Found and pinned"
         MISSING = "missing", "Not found"
 
+    LAUNCHED: ClassVar = (
+        *("app", "label", "digest", "overlay_digest", "eula", "url_template"),
+        *("state", "image", "image_pinned", "image_state", "image_message"),
+        *("certified", "runs_as_root", "writable_root", "outgoing_network"),
+    )
     LARGE: ClassVar = ("definition", "findings", "overlay", "eula", "help_html")  # what no list of versions shows
 
     id: int

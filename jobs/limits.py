@@ -20,6 +20,12 @@ from jobs.models import MachineType, OwnerLoad
 from jobs.states import JobState, TaskState
 from portal.errors import Full
 
+# Gives whether there is room to run it; no row, where the limit of queued jobs is reached.
+ACCEPT = """
+UPDATE jobs_ownerload SET queued = queued + 1
+WHERE owner_id = %(owner)s AND queued < coalesce(queued_max, %(queued)s)
+RETURNING running < coalesce(running_max, %(running)s)
+"""
 HOLD = """
 UPDATE jobs_task SET state = %(held)s WHERE id IN (
   SELECT task.id FROM jobs_task task JOIN jobs_job job ON job.number = task.job_id
@@ -63,16 +69,31 @@ def lock(owner_id: int) -> OwnerLoad:
     return load
 
 
-def accept(load: OwnerLoad) -> TaskState:
-    """Count one more queued job. The state its first tasks begin in. Raises Full at the limit."""
-    if load.queued >= load.queued_limit:
-        raise Full(
-            f"You have {load.queued} jobs waiting, which is the limit. Wait for some to start, or cancel some.",
-            code="queued_limit",
-        )
-    load.queued += 1
-    load.save(update_fields=["queued"])
-    return TaskState.READY if has_room(load) else TaskState.HELD
+def accept(owner_id: int) -> TaskState:
+    """Count one more queued job. The state its first tasks begin in. Raises Full at the limit.
+
+    Judged, counted and locked until the transaction ends by one statement: who submits at the same time for the same
+    owner waits in it, and is judged by what this one has left.
+    """
+    room = _count(owner_id)
+    if room is None:  # the limit is reached, or it is their first job of all
+        load = lock(owner_id)
+        if load.queued >= load.queued_limit:
+            raise Full(
+                f"You have {load.queued} jobs waiting, which is the limit. Wait for some to start, or cancel some.",
+                code="queued_limit",
+            )
+        room = _count(owner_id)
+    return TaskState.READY if room else TaskState.HELD
+
+
+def _count(owner_id: int) -> bool | None:
+    """One more queued job, and whether there is room to run it; None, and none counted, at the limit or without a row."""
+    names = {"owner": owner_id, "running": settings.JOBS_RUNNING_MAX, "queued": settings.JOBS_QUEUED_MAX}
+    with connection.cursor() as cursor:
+        cursor.execute(ACCEPT, names)
+        found = cursor.fetchone()
+    return None if found is None else bool(found[0])
 
 
 def has_room(load: OwnerLoad) -> bool:

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Literal
 
+from django.db import connection
 from django.db.models import Count
 
 from jobs import limits, vault_locks
 from jobs.models import Host, Job, MachineType, OwnerLoad, Task
+from jobs.models.hosts import FIT, queue_of, silent_s
 from jobs.states import JobState, TaskState
 from portal import doorbell
+
+# The hosts that can take work of these machine types now (what `unfit` has nothing against), and whether a slot is free.
+HOSTS_OF = f"""
+SELECT machine.name, host.name, (host.serves ->> machine.name)::int > (
+  SELECT count(*) FROM jobs_task task
+  WHERE task.state = 'running' AND task.host_id = host.id AND task.machine_type_id = machine.id)
+FROM jobs_machinetype machine JOIN jobs_host host ON {FIT}
+WHERE machine.name = ANY(%(names)s) ORDER BY machine.name, host.name
+"""  # noqa: S608 - of constants alone
 
 
 @dataclass(frozen=True)
@@ -96,13 +109,13 @@ def wake(machine_names: set[str], *, hosts_max: int | None = 3) -> None:
     """
     if not machine_names:
         return
-    hosts = list(Host.objects.alive().filter(draining=False))
-    machines = list(MachineType.objects.filter(name__in=machine_names))
-    running = _busy()
-    for machine in machines:
-        fit = [host for host in hosts if not unfit(machine, host)]
-        free = [host for host in fit if running[host.pk, machine.pk] < host.serves[machine.name]]
-        doorbell.ring([host.queue_name for host in (free or fit)[:hosts_max]], machine.name)
+    with connection.cursor() as cursor:
+        cursor.execute(HOSTS_OF, {"names": list(machine_names), "silent_s": silent_s()})
+        found = cursor.fetchall()
+    for machine, rows in groupby(found, key=itemgetter(0)):
+        fit = [(queue_of(host), free) for _, host, free in rows]
+        queues = [queue for queue, free in fit if free] or [queue for queue, _ in fit]
+        doorbell.ring(queues[:hosts_max], machine)
 
 
 def why_waiting(job: Job) -> str:

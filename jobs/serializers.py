@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.utils import timezone
@@ -88,12 +89,20 @@ class JobQuery(serializers.Serializer[Any]):
         return states
 
 
+class StagesRead(serializers.ListSerializer[Any]):
+    """The stages of a job. One that has none is not asked for them."""
+
+    def get_attribute(self, job: Job) -> Iterable[JobStage]:
+        return job.stages.all() if job.in_stages else ()
+
+
 class StageRead(serializers.ModelSerializer[JobStage]):
     version = serializers.CharField(allow_null=True, help_text="The bundle and its version; null is passthrough.")
     machine = serializers.CharField(source="machine_type.name")
 
     class Meta:
         model = JobStage
+        list_serializer_class = StagesRead
         fields: ClassVar = (
             "stage",
             "state",

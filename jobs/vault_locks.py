@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from jobs.models import Job, MachineType, Task, Vault
+from jobs.models.hosts import FIT, silent_s
 from jobs.states import JOB_TERMINAL, JobState, TaskState
 
 EXCLUSIVE = (Vault.Type.BLOCK, Vault.Type.BLOCK_ARRAY)
@@ -24,19 +25,17 @@ LOOKED_AT = 200  # waiting jobs of one vault that are looked at in a round
 BUSY_S = 1
 
 # The queued jobs of a vault in their order: whether they wait for it, and whether they could start.
-QUEUE = """
+QUEUE = f"""
 SELECT task.id, task.waits_for_id IS NOT NULL,
   load.owner_id IS NULL OR load.running < coalesce(load.running_max, %(running_max)s),
-  EXISTS (SELECT 1 FROM jobs_host host WHERE machine.enabled AND host.serves ? machine.name
-    AND machine.requires <@ host.tags AND NOT host.draining AND host.engine_fault = ''
-    AND host.heartbeat_at > now() - make_interval(secs => %(silent_s)s))
+  EXISTS (SELECT 1 FROM jobs_host host WHERE machine.enabled AND {FIT})
 FROM jobs_job job
 JOIN jobs_task task ON task.job_id = job.number AND task.state IN ('held', 'ready')
 JOIN jobs_machinetype machine ON machine.id = task.machine_type_id
 LEFT JOIN jobs_ownerload load ON load.owner_id = job.owner_id
 WHERE job.vault_id = %(vault)s AND job.state = 'queued'
 ORDER BY job.number, task.index LIMIT %(most)s
-"""
+"""  # noqa: S608 - of constants alone
 TURN = """
 UPDATE jobs_task SET waits_for_id = NULL, state = CASE WHEN id = ANY(%(ready)s) THEN %(ready_state)s ELSE state END
 WHERE id IN (SELECT id FROM jobs_task WHERE id = ANY(%(turned)s) AND state = %(held)s FOR UPDATE SKIP LOCKED)
@@ -114,7 +113,7 @@ def _next(vault_id: int) -> tuple[list[int], list[int]]:
     names: dict[str, Any] = {
         "vault": vault_id,
         "running_max": settings.JOBS_RUNNING_MAX,
-        "silent_s": 3 * settings.HEARTBEAT_S,
+        "silent_s": silent_s(),
         "most": LOOKED_AT,
     }
     turned, ready = [], []

@@ -47,14 +47,13 @@ def _is_present(
     known: dict[str, bool],
     above: tuple[str, ...],
 ) -> bool:
-    def is_true(name: str) -> bool:
-        if name not in known:
-            known[name] = _is_true(parameters, name, values, known, above)
-        return known[name]
-
-    return all(is_true(name) for name in flags_of(parameters, parameter.if_)) and not any(
-        is_true(name) for name in flags_of(parameters, parameter.ifnot)
-    )
+    for names, wanted in ((parameter.if_, True), (parameter.ifnot, False)):
+        for name in flags_of(parameters, names):
+            if name not in known:
+                known[name] = _is_true(parameters, name, values, known, above)
+            if known[name] is not wanted:
+                return False
+    return True
 
 
 def _is_true(

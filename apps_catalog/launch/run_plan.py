@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from apps_catalog.launch.findings import Json
@@ -129,10 +129,11 @@ class RunPlan:
 
     def as_json(self) -> dict[str, Json]:
         """A dict of JSON types only; `from_json` gives an equal plan back."""
-        made = asdict(self)
+        made = dict(vars(self))
         if not self.secrets:
             del made["secrets"]  # only bundles have some: the plans of AppDefs stay, digest and all, what they were
-        return json.loads(json.dumps(made))  # type: ignore[no-any-return]
+        # `vars` of the parts, as they are met: `asdict` would copy each of thousands of words by itself.
+        return json.loads(json.dumps(made, default=vars))  # type: ignore[no-any-return]
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Json]) -> RunPlan:
@@ -149,5 +150,10 @@ class RunPlan:
     @property
     def digest(self) -> str:
         """sha256 over the canonical JSON: equal plans, whatever door they came through, have equal digests."""
-        text = json.dumps(self.as_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        return digest_of_plan(self.as_json())
+
+
+def digest_of_plan(written: Mapping[str, Json]) -> str:
+    """The digest of the plan that `as_json` wrote so: for who needs both, and would have it written twice."""
+    text = json.dumps(written, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -10,6 +10,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
+from jsonschema.protocols import Validator
 from referencing import Registry
 
 from apps_catalog.launch.conditions import present_parameters
@@ -140,34 +141,40 @@ def _unknown_parameters(command: Command, given: Mapping[Json, Json]) -> Iterabl
         yield Fault(pointer, "unknown-parameter", f"is not a parameter of this command{advice}")
 
 
+Validators = Mapping[str, Validator]
+
+
 class _Prepared:
-    """Validators by definition and command, the latest used kept. A changed command is prepared anew."""
+    """Validators of each value by definition and command, the latest used kept. A changed command is prepared anew."""
 
     def __init__(self, room: int) -> None:
         self.room = room
-        self.kept: OrderedDict[tuple[str, str], tuple[Command, Draft202012Validator]] = OrderedDict()
+        self.kept: OrderedDict[tuple[str, str], tuple[Command, Validators]] = OrderedDict()
         self.lock = Lock()
 
-    def get(self, digest: str, command: Command) -> Draft202012Validator:
+    def get(self, digest: str, command: Command) -> Validators:
         name = (digest, command.key)
         with self.lock:
             found = self.kept.get(name)
             if found is not None and (found[0] is command or found[0] == command):
                 self.kept.move_to_end(name)
                 return found[1]
-        validator = _prepare(command)
+        validators = _prepare(command)
         with self.lock:
-            self.kept[name] = (command, validator)
+            self.kept[name] = (command, validators)
             while len(self.kept) > self.room:
                 self.kept.popitem(last=False)
-        return validator
+        return validators
 
 
-def _prepare(command: Command) -> Draft202012Validator:
-    """The rules of each value alone: what is demanded, hidden or unknown `_values` knows itself."""
-    properties = {key: one.value_schema() for key, one in command.parameters.items() if not one.fixed}
+def _prepare(command: Command) -> Validators:
+    """The rules of each value alone: what is demanded, hidden or unknown `_values` knows itself.
+
+    One validator a value, for one of the whole object makes these anew with every submission.
+    """
     registry: Registry[Any] = Registry()
-    return Draft202012Validator({"type": "object", "properties": properties}, registry=registry)
+    empty = Draft202012Validator({}, registry=registry)
+    return {key: empty.evolve(schema=one.value_schema()) for key, one in command.parameters.items() if not one.fixed}
 
 
 PREPARED = _Prepared(room=128)
@@ -175,13 +182,13 @@ PREPARED = _Prepared(room=128)
 
 def _schema_complaints(spec: LaunchSpec, command: Command, typed: Mapping[str, Json]) -> dict[str, UnfitError]:
     """The first complaint of the schema about each value, in plain words."""
-    instance = {key: float(value) if isinstance(value, Decimal) else value for key, value in typed.items()}
+    validators = PREPARED.get(spec.digest, command)
     complaints: dict[str, UnfitError] = {}
-    for error in PREPARED.get(spec.digest, command).iter_errors(instance):
-        key = str(error.absolute_path[0])
-        # `clean` knows the steps of a RANGE better: it names the nearest allowed values.
-        if error.validator != "multipleOf":
-            complaints.setdefault(key, in_plain_words(error, command.parameters.get(key)))
+    for key, value in typed.items():
+        for error in validators[key].iter_errors(float(value) if isinstance(value, Decimal) else value):
+            # `clean` knows the steps of a RANGE better: it names the nearest allowed values.
+            if error.validator != "multipleOf":
+                complaints.setdefault(key, in_plain_words(error, command.parameters.get(key)))
     return complaints
 
 

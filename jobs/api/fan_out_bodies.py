@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps_catalog.launch.document import text_fault
 from apps_catalog.launch.spec import Fault, Json
 from apps_catalog.models import App, Version
 from jobs import sources
@@ -213,12 +212,14 @@ class AskedFor:
     body: dict[str, Any]
 
 
-def asks_for_stages(body: Mapping[str, Any], user: User) -> bool:
-    """Whether a body for a new job is that of a job in stages: it names a template, or a bundle as its app."""
-    if "template" in body:
-        return True
-    name = str(body.get("app", "")).partition("@")[0]
-    return not text_fault(name) and App.objects.filter(slug=name, kind=App.Kind.BYTENITE).exists()
+def asks_for_stages(body: Mapping[str, Any], app: App | None) -> bool:
+    """Whether a body for a new job is that of a job in stages: it names a template, or a bundle as its `app`."""
+    return "template" in body or (app is not None and app.kind == App.Kind.BYTENITE)
+
+
+def app_name(body: Mapping[str, Any]) -> str:
+    """The slug that `app` begins with, whatever the tag behind it."""
+    return str(body.get("app", "")).partition("@")[0]
 
 
 def read_draft(data: Mapping[str, Any], user: User, kind: type[DraftNew] = DraftNew) -> AskedFor:

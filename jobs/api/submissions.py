@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps_catalog import services as catalog
+from apps_catalog.launch.document import text_fault
 from apps_catalog.launch.spec import Fault, Submission
 from apps_catalog.models import App, Version
 from jobs.services import Preview
@@ -24,9 +25,19 @@ class Asked:
     team: Team | None
 
 
-def read(body: dict[str, Any], user: User) -> Asked:
-    """Raises Invalid with a fault for an app, a version or a team that this person has not."""
-    version = _version(user, body["app"], body["version"])
+def named_app(slug: str) -> App | None:
+    """The app of this slug, whoever may see it: the same row tells of which kind it is."""
+    return None if not slug or text_fault(slug) else App.objects.for_launching().filter(slug=slug).first()
+
+
+def read(body: dict[str, Any], user: User, app: App | None = None) -> Asked:
+    """Raises Invalid with a fault for an app, a version or a team that this person has not.
+
+    `app` is one that was found by the body's words as they came; it is looked for again only where they were not its slug.
+    """
+    if app is None or app.slug != body["app"]:
+        app = named_app(body["app"])
+    version = _version(user, app, body["app"], body["version"])
     faults: list[Fault] = []
     team = team_of(user, body["team"], faults)
     if faults:
@@ -34,9 +45,8 @@ def read(body: dict[str, Any], user: User) -> Asked:
     return Asked(version, _submission(body, version), team)
 
 
-def _version(user: User, slug: str, label: str) -> Version:
-    app = App.objects.visible_to(user).for_lists().filter(slug=slug).first() if "\0" not in slug else None
-    if app is None:
+def _version(user: User, app: App | None, slug: str, label: str) -> Version:
+    if app is None or not app.is_visible_to(user):
         raise _fault("/app", "unknown-app", f"There is no app '{slug}' that you may launch. See /api/v1/apps.")
     if not label:
         if app.default_version is None:

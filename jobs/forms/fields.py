@@ -50,6 +50,11 @@ class Field:
     layout: ClassVar[Literal["stacked", "grouped", "inline"]] = "stacked"
 
     @property
+    def untouched(self) -> bool:
+        """Nobody has set or is told anything here: it is as its definition says, for everyone alike."""
+        return not (self.changed or self.errors or self.focus)
+
+    @property
     def described_by(self) -> str:
         return explained_by(self.id, bool(self.help or self.note or self.when))
 

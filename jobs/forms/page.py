@@ -94,11 +94,16 @@ class Page:
         return machine_states()
 
     @cached_property
+    def default_vault(self) -> Vault | None:
+        """The person's own choice where the app hints at none."""
+        return storage.default(self.user, self.spec)
+
+    @cached_property
     def vaults(self) -> list[tuple[str, str]]:
         """(value, words): the person's own vaults, their teams', and none where the app works without."""
         if not takes_storage(self.spec.vault_types):
             return []
-        own = storage.preselected(self.user, self.spec, None)
+        own = self.default_vault
         rows = storage.offered(self.user, self.spec)
         found = sorted(((row.name, vault_words(row)) for row in rows), key=lambda pair: pair[0] != (own and own.name))
         without = accepts(self.spec.vault_types, NO_VAULT) or not found
@@ -116,8 +121,9 @@ class Page:
         command = first_command(self.spec, submission.command)
         fitting = machines.fitting(self.spec, command, self.states)
         machine = machines.named(fitting, submission.machine) or machines.preferred(fitting, public=command.publicip)
-        preselected = None if submission.vault else storage.preselected(self.user, self.spec, command)
-        vault = submission.vault or (preselected.name if preselected else "")
+        if not (vault := submission.vault):
+            preselected = storage.hinted(self.user, self.spec, command) or self.default_vault
+            vault = preselected.name if preselected else ""
         return replace(draft, submission=replace(submission, machine=machine, vault=vault))
 
     def sent(self, draft: Draft) -> Submission:

@@ -19,6 +19,23 @@ NAME = RegexValidator(
 TAG = RegexValidator(r"\A[a-z0-9._-]+=[A-Za-z0-9._-]+\Z", "Write a tag as key=value, e.g. gpu=a100.")
 
 
+# In SQL: whether `host` can take work of `machine` now. `placement.unfit` says the same of rows, and why not.
+FIT = """
+host.serves ? machine.name AND machine.requires <@ host.tags AND NOT host.draining AND host.engine_fault = ''
+AND host.heartbeat_at > statement_timestamp() - make_interval(secs => %(silent_s)s)
+"""
+
+
+def silent_s() -> int:
+    """A host whose last heartbeat is older than this is not up."""
+    return 3 * int(settings.HEARTBEAT_S)
+
+
+def queue_of(host_name: str) -> str:
+    """The queue that the worker of this host listens to."""
+    return f"host-{host_name}"
+
+
 class MachineType(models.Model):
     """A named size. `requires` lists the tags (key=value) that a host must carry to serve it.
 
@@ -82,7 +99,7 @@ class MachineType(models.Model):
 class HostQuerySet(models.QuerySet["Host"]):
     def alive(self) -> HostQuerySet:
         """Hosts whose heartbeat is at most three beats old, by the database's clock."""
-        return self.filter(heartbeat_at__gt=Now() - timedelta(seconds=3 * settings.HEARTBEAT_S))
+        return self.filter(heartbeat_at__gt=Now() - timedelta(seconds=silent_s()))
 
     def serving(self, machine_type: MachineType) -> HostQuerySet:
         return self.filter(serves__has_key=machine_type.name, tags__contains=machine_type.requires)
@@ -119,7 +136,7 @@ class Host(models.Model):
 
     @property
     def queue_name(self) -> str:
-        return f"host-{self.name}"
+        return queue_of(self.name)
 
 
 class Installation(models.Model):

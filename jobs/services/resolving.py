@@ -178,9 +178,12 @@ def names_of(machine: MachineType) -> tuple[str, ...]:
 
 def fitting_machines(spec: LaunchSpec, command: Command | None) -> list[MachineType]:
     """The enabled machine types whose name or an alias matches the globs of the command (or of the app)."""
+    return _fitting(spec, command, list(MachineType.objects.filter(enabled=True)))
+
+
+def _fitting(spec: LaunchSpec, command: Command | None, machines: list[MachineType]) -> list[MachineType]:
     globs = spec.machines_of(command) if command else spec.machines
-    enabled = MachineType.objects.filter(enabled=True)
-    return [m for m in enabled if not globs or fits(globs, names_of(m))]
+    return [m for m in machines if not globs or fits(globs, names_of(m))]
 
 
 def _served(machine: MachineType, hosts: list[Host]) -> bool:
@@ -190,7 +193,8 @@ def _served(machine: MachineType, hosts: list[Host]) -> bool:
 
 def _machine(spec: LaunchSpec, command: Command | None, name: str, faults: list[Fault]) -> MachineType | None:
     """The machine type of this name, else the first with this alias; "" is the best of those that fit."""
-    fitting = fitting_machines(spec, command)
+    enabled = list(MachineType.objects.filter(enabled=True))
+    fitting = _fitting(spec, command, enabled)
     if not name:
         if fitting:
             hosts = list(Host.objects.alive())
@@ -204,8 +208,8 @@ def _machine(spec: LaunchSpec, command: Command | None, name: str, faults: list[
         said = f"No machine type here matches {globs}. Ask an operator to add one."
         faults.append(Fault("/machine", "no_machine", said))
         return None
-    enabled = MachineType.objects.filter(enabled=True)
-    found = enabled.filter(name=name).first() or enabled.filter(aliases__contains=[name]).first()
+    called = [m for m in enabled if m.name == name] or [m for m in enabled if name in m.aliases]
+    found = called[0] if called else None
     if found is None:
         near = difflib.get_close_matches(name, [each for m in fitting for each in names_of(m)], n=1)
         advice = f"Did you mean {near[0]}?" if near else "Pick one from the list."

@@ -25,12 +25,20 @@ def offered(owner: User, spec: LaunchSpec) -> list[Vault]:
 
 def preselected(owner: User, spec: LaunchSpec, command: Command | None) -> Vault | None:
     """The vault of a launch that names none: the hinted one if it is there and fits, else the person's default."""
+    return hinted(owner, spec, command) or default(owner, spec)
+
+
+def hinted(owner: User, spec: LaunchSpec, command: Command | None) -> Vault | None:
+    """The vault that the app hints at, if it is the person's to use and fits."""
+    name = wished(spec, command) if takes_storage(spec.vault_types) else ""
+    found = Vault.objects.visible_to(owner).filter(name=name).first() if name else None
+    return found if found is not None and accepts(spec.vault_types, found.type) else None
+
+
+def default(owner: User, spec: LaunchSpec) -> Vault | None:
+    """The person's default of those that fit; None where the app works without storage."""
     if not takes_storage(spec.vault_types):
         return None
-    name = wished(spec, command)
-    hinted = Vault.objects.visible_to(owner).filter(name=name).first() if name else None
-    if hinted is not None and accepts(spec.vault_types, hinted.type):
-        return hinted
     return vaults.default_vault(owner, lambda vault: accepts(spec.vault_types, vault.type))
 
 

@@ -17,6 +17,7 @@ from apps_catalog.launch.identity import IDENTITY_KEYS
 from apps_catalog.launch.parameters import File
 from apps_catalog.launch.parameters import Upload as UploadParameter
 from apps_catalog.launch.plan import plan as make_plan
+from apps_catalog.launch.run_plan import digest_of_plan
 from apps_catalog.launch.spec import (
     Fault,
     Json,
@@ -25,7 +26,7 @@ from apps_catalog.launch.spec import (
     Submission,
 )
 from apps_catalog.launch.validate import validate
-from apps_catalog.models import App, Version
+from apps_catalog.models import Version
 from apps_catalog.services import accept_eula, eula_address, eula_digest, eula_missing, not_launchable, spec_of
 from jobs import limits, placement, vault_locks
 from jobs.events import record
@@ -80,7 +81,7 @@ def submit(
     With a `key`, the same key and body give the first job again. Raises Invalid with every fault, Full at the limit of
     queued jobs, Conflict where the version can't be launched, NotFound where the app is not the owner's to see.
     """
-    if not batches.runs_scripts(version.app) and not App.objects.visible_to(owner).filter(pk=version.app_id).exists():
+    if not batches.runs_scripts(version.app) and not version.app.is_visible_to(owner):
         raise NotFound("There is no such app, or it is not yours to see.")
     _check_project(project)
     with transaction.atomic():
@@ -171,6 +172,7 @@ def _store_inline_uploads(owner: User, launch: Launch) -> Launch:
 def _asked_for(launch: Launch, resolved: Resolved, submission: Submission) -> dict[str, Any]:
     """The columns of a job that say what is run, and at which price."""
     plan = make_plan(launch, resolved.site)
+    written = plan.as_json()
     return {
         "command": launch.command.key,
         "parameters": _as_given(submission.parameters, launch),
@@ -182,8 +184,8 @@ def _asked_for(launch: Launch, resolved: Resolved, submission: Submission) -> di
         "identity": _identity(launch, submission),
         "label": launch.label,
         "walltime_s": plan.limits.walltime_s,
-        "plan": plan.as_json(),
-        "plan_digest": plan.digest,
+        "plan": written,
+        "plan_digest": digest_of_plan(written),
     }
 
 
@@ -217,8 +219,7 @@ def _as_given(parameters: Mapping[str, Json], launch: Launch) -> dict[str, Json]
 def _write(job: Job, resolved: Resolved, via: str) -> None:
     """The rows of a job: it, its first tasks, the first event. Its tasks begin HELD when the owner has no room."""
     in_turn = vault_locks.enter(job.vault)
-    load = limits.lock(job.owner_id)
-    first = limits.accept(load)
+    first = limits.accept(job.owner_id)
     job.state = JobState.QUEUED
     job.save(force_insert=True)
     if resolved.uploads:

@@ -28,6 +28,7 @@ def test_publishing_shows_what_the_version_says(curator: User, stranger: User) -
 def test_a_draft_is_seen_by_curators_alone(curator: User, stranger: User) -> None:
     version = import_draft(actor=curator)
     assert not App.objects.visible_to(stranger).exists()
+    assert [version.app.is_visible_to(person) for person in (stranger, curator)] == [False, True]
     assert App.objects.visible_to(curator).get() == version.app
 
 
@@ -59,6 +60,8 @@ def test_an_app_for_a_team_is_seen_by_its_members(curator: User, teammate: User,
     version = publish_new(actor=curator, teams=[team, make_team(teammate)])
     assert App.objects.visible_to(teammate).get() == version.app
     assert not App.objects.visible_to(stranger).exists()
+    app = App.objects.get()
+    assert [app.is_visible_to(person) for person in (teammate, stranger, curator)] == [True, False, True]
     services.set_visibility(app=version.app, actor=curator, visibility="everyone")
     assert App.objects.visible_to(stranger).get() == version.app
     with pytest.raises(Invalid, match="at least one team"):

@@ -119,7 +119,7 @@ def queue(job: Job, judged: Judged) -> TaskState:
     """Count a draft among its owner's queued jobs, with all that is known of it now. The state its first tasks begin in."""
     work = judged.stages[Stage.RUN]
     plan = work.plan
-    first = limits.accept(limits.lock(job.owner_id))
+    first = limits.accept(job.owner_id)
     job.move(
         JobState.QUEUED,
         config=job.config,
