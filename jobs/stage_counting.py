@@ -24,7 +24,8 @@ FIELDS = {TaskState.SUCCEEDED: "succeeded", TaskState.FAILED: "failed", TaskStat
 ITS_PROGRAMS = (FailureClass.USER, FailureClass.OOM, FailureClass.TIMEOUT)
 WORDS = {Stage.PARTITION: "The partition", Stage.RUN: "Task {index}", Stage.ASSEMBLE: "The assembly"}
 TOLD = 200  # how often at most those who look on are told of a stage's progress
-REMEDY = "Look at its log. What has finished is kept: 'Retry what failed' runs only the rest."
+LOOK = "Look at its log."
+REMEDY = f"{LOOK} What has finished is kept: 'Retry what failed' runs only the rest."
 
 CANCEL_WAITING = """
 WITH gone AS (
@@ -267,7 +268,7 @@ def _blame(task: Task, stage: JobStage, outcome: Outcome) -> str:
     """Stage, task and remedy."""
     of = f" of {stage.total:,}" if stage.stage == Stage.RUN else ""
     more = f" {stage.failed:,} tasks have failed, more than this job allows." if _allowed_more(stage) else ""
-    remedy = "" if outcome.lasting else f" {REMEDY}"
+    remedy = "" if outcome.lasting else f" {LOOK if stage.stage == Stage.PARTITION else REMEDY}"
     return f"{_name(task)}{of} failed: {outcome.reason}{more}{remedy}"
 
 

@@ -288,6 +288,8 @@ SETTING_LABELS = {
 }
 
 
+# On the form the remedy is at hand; the words of all doors name an address where it is.
+SAID_ON_THE_FORM = {"/eula": "Have to be agreed to: tick the box under them."}
 LABELS_ELSEWHERE = {"/variables/": "Account variable", "/identity": "User of the container"}
 
 
@@ -307,9 +309,11 @@ def problems(spec: LaunchSpec, draft: Draft, faults: Iterable[Fault], prefix: st
     for fault in faults:
         id_, label = places.get(fault.pointer) or ("", _label_elsewhere(fault.pointer))
         name = names.get(fault.pointer, fault.pointer.removeprefix("/"))
+        said = SAID_ON_THE_FORM.get(fault.pointer, sentence(fault.message))
         if draft.json_text is not None:
             id_, name, label = "json", "json", _with_line(label, fault.pointer, draft.positions)
-        found.append(Problem(id_, label, sentence(fault.message), name))
+            said = sentence(fault.message)
+        found.append(Problem(id_, label, said, name))
     return tuple(found)
 
 

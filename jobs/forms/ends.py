@@ -197,6 +197,22 @@ def from_form(post: QueryDict | Mapping[str, Any], prefix: str) -> Json:
     return found
 
 
+def read_out(given: Mapping[str, Json], side: str) -> list[tuple[str, str]]:
+    """A source or a destination as JSON (nothing: none) in the words of the form: labels with what stands there."""
+    known: Mapping[str, Kind[Any]] = SOURCES if side == "source" else DESTINATIONS
+    word = str(given.get("kind", "bypass"))
+    labels = {asked.key: asked.label for asked in ASKED if word in asked.kinds and asked.side in ("", side)}
+    kind = ("Kind", known[word].label if word in known else word)
+    return [
+        kind,
+        *(
+            (labels.get(key, key.capitalize()), _text(value) or str(value))
+            for key, value in given.items()
+            if key != "kind"
+        ),
+    ]
+
+
 def _posted(kind: str, name: str) -> str:
     """Paths in a vault and in a bucket are fields of their own, so that changing the kind loses neither."""
     return f"vault_{name}" if kind == "vault" and name in ("paths", "path") else name

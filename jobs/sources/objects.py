@@ -183,7 +183,7 @@ def _place(service: Service, fields: Fields, owner: User) -> Bucket:
     if bucket and ("/" in bucket or ":" in bucket):
         fields.wrong("bucket", "bucket", "is the name alone, without s3:// and without a path")
     region = fields.text("region", most=60) or service.region
-    required = "must be the address of the service: https://s3.example.org" if service.kind == "s3" else ""
+    required = "must be the address of the service, such as https://s3.example.org" if service.kind == "s3" else ""
     endpoint = fields.text("endpoint", required=required, most=300) or service.endpoint
     if endpoint and (fault := outward.address_fault(endpoint)):
         fields.wrong("endpoint", "address", fault)

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from jobs import plan_words, services, sources, stage_logs, task_rows
+from jobs.forms import ends
 from jobs.models import Job, JobStage, Result
 from jobs.previews import IMAGE_BYTES
 from jobs.results import name_field, renamed, results_of
@@ -116,8 +117,8 @@ def inputs(request: HttpRequest, shown: dict[str, Any]) -> HttpResponse:
     ]
     shown |= {
         "sections": sections,
-        "source": values_of(sources.masked(job.source) or {"kind": "bypass"}),
-        "destination": values_of(sources.masked(job.destination) or {"kind": "bypass"}),
+        "source": ends.read_out(sources.masked(job.source), "source"),
+        "destination": ends.read_out(sources.masked(job.destination), "destination"),
         "config": values_of(job.config),
     }
     return render(request, "jobs/stages/inputs.html", shown)

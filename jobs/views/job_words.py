@@ -65,6 +65,8 @@ def sentence(job: Job, attempt: Attempt | None) -> str:
             return f"Finished{_took(job)}."
         case JobState.CANCELLED:
             return job.reason or "Cancelled."
+    if job.failure_class == FailureClass.USER and job.reason:
+        return job.reason  # it says how the program ended, and where: nothing is left to say before it
     words = FAILURES.get(FailureClass(job.failure_class), "It failed") if job.failure_class else "It failed"
     return f"{words}. {job.reason}" if job.reason else f"{words}."
 

@@ -18,6 +18,7 @@ from apps_catalog.launch.spec import Fault, Requirements
 from apps_catalog.models import Version
 from apps_catalog.services import spec_of
 from jobs import sources
+from jobs.forms import ends
 from jobs.forms.drafts import chosen_team, plain
 from jobs.forms.fan_draft import NAMES, FanDraft, of_fan_out, of_template, opened, read_form
 from jobs.forms.fan_page import FanPage
@@ -111,8 +112,8 @@ def _shown(user: User, template: JobTemplate) -> dict[str, Any]:
         "template": template,
         "runs": runs,
         "app": app,
-        "source": values_of(sources.masked(template.source)),
-        "destination": values_of(sources.masked(template.destination)),
+        "source": ends.read_out(sources.masked(template.source), "source"),
+        "destination": ends.read_out(sources.masked(template.destination), "destination"),
         "config": values_of(template.config),
         "text": text_of(template, user),
         "may_change": may_change_template(template, user),

@@ -71,8 +71,8 @@ class Unshown(forms.Textarea):
 # What the parts of a secret look like, and are for.
 PART_HINTS = {
     "value": "Handed to the program as it is, in a variable with the secret's name. Several lines will do.",
-    "access_key": "Handed over as NAME_ACCESS_KEY.",
-    "secret_key": "Handed over as NAME_SECRET_KEY.",
+    "access_key": "Handed to the program as NAME_ACCESS_KEY, with the secret's name in front.",
+    "secret_key": "Handed to the program as NAME_SECRET_KEY, with the secret's name in front.",
     "registry": "The host, for example ghcr.io or docker.io. It is shown to no other.",
     "username": "",
     "password": "",

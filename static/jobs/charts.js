@@ -45,8 +45,8 @@ function options(kind, width) {
       { ...axis, ...(kind.incrs ? { incrs: kind.incrs } : {}), size: 64, values: (_plot, values) => values.map(kind.words) },
     ],
     series: [
-      { label: "After", value: (_plot, value) => (value == null ? "" : clock(value)) },
-      { label: "", stroke: colour, width: 2, points: { show: data[0].length < 3 }, value: (_plot, value) => (value == null ? "" : kind.words(value)) },
+      { label: "After", value: (_plot, value) => (value == null ? "–" : clock(value)) },
+      { label: "", stroke: colour, width: 2, points: { show: data[0].length < 3 }, value: (_plot, value) => (value == null ? "–" : kind.words(value)) },
     ],
   };
 }

@@ -35,6 +35,7 @@ class LogView {
   get room() { return Math.max(0, this.height - this.view.clientHeight); }
 
   append(data) {
+    if (!this.store.count) this.say("");
     this.store.append(data);
     this.soon();
   }
@@ -44,6 +45,7 @@ class LogView {
     this.pending = true;
     requestAnimationFrame(() => {
       this.pending = false;
+      this.root.toggleAttribute("data-empty", !this.store.count);
       this.spacer.style.height = `${this.height}px`;
       if (this.following) this.toEnd();
       this.drawn = [-1, -1, -1, ""];
@@ -166,6 +168,7 @@ class LogView {
     if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
     const reader = answer.body.getReader();
     for (let piece = await reader.read(); !piece.done; piece = await reader.read()) this.append(piece.value);
+    if (!this.store.count && answer.headers.get("X-Log-Attempt") !== "0") this.say("Nothing is printed yet.");
     this.soon();
     return { attempt: answer.headers.get("X-Log-Attempt"), end: answer.headers.get("X-Log-End") };
   }

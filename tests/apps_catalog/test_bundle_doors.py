@@ -151,7 +151,7 @@ def test_which_machines_fit_or_why_none_does(client: Client, owner: User, curato
     make_machine("n8", cores=8, ram_mib=16384, price_per_hour=2)
     make_machine("n4", cores=4, ram_mib=8192, price_per_hour=1)
     fit = client.get(address).content.decode()
-    assert fit.index("n4</code> (taken where nobody chooses)") < fit.index("<code>n8")
+    assert fit.index("n4</code> (the default)") < fit.index("<code>n8")
 
 
 def test_binary_and_long_files_are_not_drawn(client: Client, curator: User) -> None:

@@ -98,7 +98,7 @@ def test_secrets_are_added_replaced_and_deleted_by_keyboard(visit: Visit, width:
     looks_right(page)
     page.get_by_label("Name").fill("S3_RESULTS")
     page.get_by_label("Secret key").fill("hidden-7f3a")
-    page.get_by_role("button", name="Keep it").press("Enter")
+    page.get_by_role("button", name="Add secret").press("Enter")
     expect(page.locator("#messages")).to_contain_text("Nobody can read it again")
     assert "7f3a" not in page.content()
     page.get_by_role("link", name="Replace S3_RESULTS").press("Enter")

@@ -76,7 +76,7 @@ def test_faults_stand_at_their_fields_and_what_was_typed_stays(visit: Visit, own
     expect(part.get_by_label("Bucket")).to_have_attribute("aria-invalid", "true")
     expect(part.get_by_text("Is the name alone, without s3:// and without a path.")).to_be_visible()
     expect(part.get_by_text("Goes with the other key: give both, or neither.")).to_be_visible()
-    expect(part.get_by_text("Must be the address of the service: https://s3.example.org.")).to_be_visible()
+    expect(part.get_by_text("Must be the address of the service, such as https://s3.example.org.")).to_be_visible()
     assert serious_faults(page) == []
 
 

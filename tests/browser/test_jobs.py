@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -87,6 +88,9 @@ def test_the_page_follows_a_job_from_waiting_to_its_end(owner: User, visit: Visi
     write(attempt, b"\x1b[0m\n<b>plain</b> \xe2")
     write(attempt, b"\x9c\x93\n")
     expect(page.locator(".log-line").nth(1)).to_contain_text("<b>plain</b> ✓", timeout=LIVE_S)
+    expect(page.locator("[data-log]")).not_to_have_attribute(
+        "data-empty", re.compile("")
+    )  # folded until the first line
     finish(job)
     expect(page.locator("#job-head")).to_have_attribute("data-state", "succeeded", timeout=LIVE_S)
     expect(page.locator("[data-log-status]")).to_have_text("Complete", timeout=LIVE_S)

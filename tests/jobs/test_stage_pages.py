@@ -350,3 +350,17 @@ def test_a_teammate_looks_and_a_stranger_finds_nothing(
     assert client.post(f"/jobs/{job.number}/retry/").status_code == 403
     client.force_login(stranger)
     assert statuses() == {404}
+
+
+def test_source_and_destination_are_told_in_the_words_of_the_form(as_owner: Client, owner: User) -> None:
+    job = submit(owner, source={"kind": "url", "urls": ["https://example.org/a.csv"]})
+    page = text_of(as_owner, f"/jobs/{job.number}/inputs/")
+    assert "Kind Addresses on the web Addresses https://example.org/a.csv" in page
+    assert "Destination Kind Keep with the job" in page
+
+
+def test_a_failure_is_told_once_and_only_what_helps_is_advised(as_owner: Client, owner: User) -> None:
+    job = submit(owner)
+    done(begin(job), failure=FailureClass.USER, reason="The program ended with exit code 2.", exit_code=2)
+    page = text_of(as_owner, f"/jobs/{job.number}/")
+    assert "Failed The partition failed: The program ended with exit code 2. Look at its log. Drafted" in page
