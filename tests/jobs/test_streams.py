@@ -120,7 +120,8 @@ def test_the_listener_comes_back_after_its_connection_is_cut(owner: User) -> Non
     def cut() -> None:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%%' OR query = 'SELECT 1'"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND (query LIKE 'LISTEN%%' OR query = 'SELECT 1')"
             )
 
     async def walk() -> None:
