@@ -15,6 +15,7 @@ from jobs.views import (
     job_output,
     jobs,
     launch,
+    palette,
     schemas,
     tasks,
     templates,
@@ -41,4 +42,5 @@ urlpatterns: list[URLPattern] = [
     *hosts.urls,
     *curation.urls,
     *schemas.urls,
+    *palette.urls,
 ]

@@ -386,6 +386,7 @@ EXPECTED: dict[str, list[Rule]] = {
     "apps_catalog:curate-look-up": post(CURATORS, _version, closed=403),
     # Jobs
     "jobs:jobs": get(SIGNED_IN),
+    "jobs:palette": get(SIGNED_IN),
     "jobs:cancel-several": post(SIGNED_IN),
     "jobs:job": get(RUNNER, _job) + get(WATCHERS, _shared),
     "jobs:job-log": get(RUNNER, _job) + get(WATCHERS, _shared),
