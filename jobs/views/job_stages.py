@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -14,6 +15,7 @@ from django.shortcuts import render
 
 from jobs import plan_words, services, sources, stage_logs, task_rows
 from jobs.forms import ends
+from jobs.forms.fan_views import CONFIG_LABELS
 from jobs.models import Job, JobStage, Result
 from jobs.previews import IMAGE_BYTES
 from jobs.results import name_field, renamed, results_of
@@ -24,6 +26,7 @@ from jobs.views import stage_words
 from jobs.views.job_words import events_of
 from portal.errors import NotFound
 from portal.people.models import User
+from portal.templatetags.portal_ui import duration
 
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 PICTURES_SHOWN = 6
@@ -119,9 +122,18 @@ def inputs(request: HttpRequest, shown: dict[str, Any]) -> HttpResponse:
         "sections": sections,
         "source": ends.read_out(sources.masked(job.source), "source"),
         "destination": ends.read_out(sources.masked(job.destination), "destination"),
-        "config": values_of(job.config),
+        "config": settings_of(job.config),
     }
     return render(request, "jobs/stages/inputs.html", shown)
+
+
+def settings_of(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The settings of a job in stages by their labels in its form, times in words."""
+    shown = {
+        key: duration(value) if key.endswith("Timeout") and isinstance(value, int) else value
+        for key, value in config.items()
+    }
+    return [(CONFIG_LABELS.get(key, key), "Yes" if text == "true" else text) for key, text in values_of(shown)]
 
 
 def values_of(given: Any) -> list[tuple[str, str]]:

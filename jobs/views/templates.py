@@ -37,7 +37,7 @@ from jobs.services.templates import (
     text_of,
 )
 from jobs.views.fan_launch import answer_part, find_bundle
-from jobs.views.job_stages import values_of
+from jobs.views.job_stages import settings_of, values_of
 from portal.errors import Conflict, NotFound, PortalError, things_to_fix
 from portal.people import signed_in
 from portal.people.models import User
@@ -114,7 +114,7 @@ def _shown(user: User, template: JobTemplate) -> dict[str, Any]:
         "app": app,
         "source": ends.read_out(sources.masked(template.source), "source"),
         "destination": ends.read_out(sources.masked(template.destination), "destination"),
-        "config": values_of(template.config),
+        "config": settings_of(template.config),
         "text": text_of(template, user),
         "may_change": may_change_template(template, user),
         "jobs": Job.objects.visible_to(user).filter(template=template).order_by("-number").defer("plan")[:5],

@@ -316,7 +316,7 @@ def test_inputs_show_what_each_stage_was_given(as_owner: Client, owner: User) ->
     job = submit(owner, parameters={"app": {"words": "<i>x</i>", "deep": {"a": [1]}}}, config={"taskTimeout": 60})
     page = as_owner.get(f"/jobs/{job.number}/inputs/").content.decode()
     assert "&lt;i&gt;x&lt;/i&gt;" in page
-    assert "taskTimeout" in page
+    assert '<dt>Time limit of a task</dt><dd class="input-value">1 min</dd>' in page
     assert "CHUNKS_DIR" in page
 
 

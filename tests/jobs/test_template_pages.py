@@ -176,3 +176,15 @@ def test_only_its_owner_changes_a_template_and_curators_what_is_for_everyone(
 def test_odd_posts_are_never_a_fault_of_ours(as_owner: Client, posted: dict[str, str]) -> None:
     assert as_owner.post(NEW, posted).status_code < 500
     assert as_owner.post("/templates/part/", posted).status_code < 500
+
+
+def test_a_template_whose_app_is_gone_offers_no_launch(as_owner: Client, owner: User) -> None:
+    make_template(owner, slug="whole", app="tiles", config={"taskTimeout": 90, "isTestJob": True})
+    make_template(owner, slug="broken", app="nothing-like-it")
+    page = as_owner.get("/templates/whole/").content.decode()
+    assert "/templates/whole/launch/" in page
+    assert '<dt>Time limit of a task</dt><dd class="input-value">1 min 30 s</dd>' in page
+    assert '<dt>Trial</dt><dd class="input-value">Yes</dd>' in page
+    page = as_owner.get("/templates/broken/").content.decode()
+    assert "/templates/broken/launch/" not in page
+    assert "/templates/broken/edit/" in page
