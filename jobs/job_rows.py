@@ -11,9 +11,8 @@ from apps_catalog.models import bulk
 from jobs.models import Job, JobStage, Task
 from jobs.states import Stage
 
-KEPT_S = (
-    5.0  # what a task of the stage `run` reads in them is fixed when the job is submitted; the rest may be this old
-)
+# What a task of the stage `run` reads in them is fixed when the job is submitted; the rest may be this old.
+KEPT_S = 5.0
 KEPT_MOST = 32
 
 
@@ -28,9 +27,8 @@ class Rows:
 @dataclass
 class JobRows:
     clock: Callable[[], float] = time.monotonic  # in seconds
-    _kept: dict[int, tuple[float, Rows]] = field(
-        default_factory=dict
-    )  # by the job's number, with when they are too old
+    # By the job's number, each with when it is too old.
+    _kept: dict[int, tuple[float, Rows]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def of(self, task: Task) -> Rows:

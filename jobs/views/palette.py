@@ -15,19 +15,15 @@ from apps_catalog.models import App
 from jobs.models import Job
 from portal.people import signed_in
 from portal.people.models import User
-from portal.templatetags.portal_ui import navigation
+from portal.templatetags.portal_ui import navigation, personal
 
 SHOWN = 6  # of each kind
 LOOKED_AT = 2_000  # of a person's jobs, the newest: who has a million more does not wait for them
 ASKED_MAX = 200  # characters
-# Beside those of the main menu: (label, address, icon, the right it needs).
+# Beside those of the menus: (label, address, icon, the right it needs).
 PAGES = (
-    ("API tokens", "people:tokens", "key", ""),
-    ("Account", "people:account", "user", ""),
-    ("Secrets", "people:secrets", "lock", ""),
     ("Try a JSON Schema", "jobs:schema-try", "json", "curates"),
     ("API documentation", "api:docs", "api", ""),
-    ("Administration", "admin:index", "settings", "is_staff"),
 )
 
 
@@ -52,8 +48,8 @@ def _jobs(user: User, asked: str) -> list[Hit]:
     """The newest of one's own; by its number whichever one may see."""
     number = asked.removeprefix("#")
     rows = Job.objects.select_related("version__app").only("label", "state", "version__app__name", "version__app__slug")
-    if number.isascii() and number.isdigit():
-        found = list(rows.filter(pk__in=Job.objects.visible_to(user).filter(pk=int(number[:18]))))
+    if number.isascii() and number.isdigit() and len(number) < 19:
+        found = list(rows.filter(pk__in=Job.objects.visible_to(user).filter(pk=int(number))))
     else:
         found = []
     own = rows.filter(owner=user)
@@ -82,7 +78,7 @@ def _apps(user: User, asked: str) -> list[Hit]:
 
 def _pages(request: HttpRequest, user: User, asked: str) -> list[Hit]:
     """Those with a word that begins so, for each word asked."""
-    menu = [Hit(item.label, item.url, icon=item.icon) for item in navigation(request)]
+    menu = [Hit(item.label, item.url, icon=item.icon) for item in (*navigation(request), *personal(request))]
     more = [
         Hit(label, reverse(name), icon=icon) for label, name, icon, right in PAGES if not right or getattr(user, right)
     ]

@@ -28,6 +28,12 @@ NAVIGATION = (
     ("Curate", "apps_catalog:curate", "adjustments-horizontal", "curates"),
     ("Hosts", "jobs:hosts", "server-2", "operates"),
 )
+PERSONAL = (
+    ("Account", "people:account", "user", ""),
+    ("API tokens", "people:tokens", "key", ""),
+    ("Secrets", "people:secrets", "lock", ""),
+    ("Administration", "admin:index", "settings", "is_staff"),
+)
 MESSAGE_ICONS = {
     "success": "circle-check",
     "info": "info-circle",
@@ -70,6 +76,16 @@ def navigation(request: HttpRequest) -> list[NavigationItem]:
     return [
         NavigationItem(label, url, icon, ("page" if here == url else "true") if url == nearest else "")
         for label, url, icon in shown
+    ]
+
+
+@register.filter
+def personal(request: HttpRequest) -> list[NavigationItem]:
+    """What a person's own menu leads to."""
+    return [
+        NavigationItem(label, reverse(name), icon, "")
+        for label, name, icon, needs in PERSONAL
+        if not needs or getattr(request.user, needs)
     ]
 
 

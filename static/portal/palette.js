@@ -40,6 +40,21 @@ input.addEventListener("keydown", (event) => {
   event.preventDefault();
   KEYS[event.key]();
 });
+dialog.addEventListener("htmx:beforeSwap", (event) => {
+  if (new URL(event.detail.xhr.responseURL).pathname === input.getAttribute("hx-get")) return;
+  event.detail.shouldSwap = false; // signed out meanwhile: the page leads to where one signs in
+  location.reload();
+});
+for (const fault of ["htmx:sendError", "htmx:responseError"]) {
+  dialog.addEventListener(fault, () => { // a notice would stand behind the dialog
+    const words = document.createElement("p");
+    words.className = "palette-none fault-words";
+    words.setAttribute("role", "alert");
+    words.textContent = "The server did not answer. Check the connection, then type on to try again.";
+    list.replaceChildren(words);
+    mark(null);
+  });
+}
 list.addEventListener("htmx:afterSwap", () => mark(hits()[0]));
 list.addEventListener("pointermove", (event) => {
   const hit = event.target.closest("[role=option]");
@@ -50,8 +65,8 @@ dialog.addEventListener("click", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.key.toLowerCase() !== "k" || event.altKey || event.shiftKey || event.ctrlKey === event.metaKey) return;
-  if (event.target.closest(".xterm")) return; // a shell has its own use for it
+  if (event.key?.toLowerCase() !== "k" || event.altKey || event.shiftKey || event.ctrlKey === event.metaKey) return;
+  if (event.target instanceof Element && event.target.closest(".xterm")) return; // a shell has its own use for it
   event.preventDefault();
   open();
 });

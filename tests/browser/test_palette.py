@@ -65,3 +65,24 @@ def test_a_shell_keeps_its_own_use_of_the_keys(owner: User, visit: Visit) -> Non
     expect(page.locator("#palette")).to_be_hidden()
     page.locator("#main").press("Control+k")
     expect(page.locator("#palette")).to_be_visible()
+
+
+def test_a_server_that_is_away_is_told_in_the_dialog_and_asked_again(owner: User, visit: Visit, motor: App) -> None:
+    page = visit(owner, "/jobs/", width=390)
+    page.evaluate(
+        "() => { window.said = console.error; console.error = () => {}; }"
+    )  # htmx tells the console of it as well
+    page.route("**/palette/*", lambda route: route.abort("connectionreset"))
+    page.keyboard.press("Control+k")
+    expect(page.locator("#palette-hits [role=alert]")).to_contain_text("type on to try again")
+    page.unroute("**/palette/*")
+    page.evaluate("() => { console.error = window.said; }")
+    page.keyboard.type("motor")
+    expect(page.locator(".palette-hit")).to_have_count(1)
+
+
+def test_who_was_signed_out_meanwhile_is_led_to_sign_in(owner: User, visit: Visit) -> None:
+    page = visit(owner, "/jobs/")
+    page.context.clear_cookies()
+    page.keyboard.press("Control+k")
+    page.wait_for_url("**/login/**")

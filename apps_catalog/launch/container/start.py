@@ -26,12 +26,8 @@ EARLY = "runner.py"
 POINT, POINT_BYTES_MAX = "$parameters", 65536
 VARIABLE_BYTES_MAX = 131000  # Linux gives a program no longer one
 NO_ENTRY, NO_RUN = 66, 64  # exit codes: EX_NOINPUT, EX_USAGE
-AT_START = (
-    "PYTHON",
-    "LANG",
-    "LC_",
-    "TZ",
-)  # what variables begin with that an interpreter reads as it starts, and no more
+# What variables begin with that an interpreter reads as it starts, and no more.
+AT_START = ("PYTHON", "LANG", "LC_", "TZ")
 STARTED_WITH = dict(os.environ)
 
 

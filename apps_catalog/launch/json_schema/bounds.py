@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +25,13 @@ from apps_catalog.launch.json_schema.documents import (
     resolver_of,
 )
 from apps_catalog.launch.json_schema.endless import endless
-from apps_catalog.launch.json_schema.patterns import is_foreign, javascript_refuses, nobody_reads, patterns_of
+from apps_catalog.launch.json_schema.patterns import (
+    is_foreign,
+    javascript_refuses,
+    nobody_reads,
+    objects_of,
+    patterns_of,
+)
 from apps_catalog.launch.positions import Positions, find_positions, join
 
 MAX_BYTES = 1024 * 1024
@@ -111,7 +116,7 @@ class _Survey:
             place = f"{pointer}/{keyword}" if keyword == "pattern" else f"{pointer}/{join(keyword, pattern)}"
             reason = nobody_reads(pattern)
             if not reason and is_foreign(pattern) and self._elsewhere(keyword):
-                reason = "Python has no such sign"
+                reason = "Python has no such sign, and beside unevaluatedProperties or a second $schema only its own are known"
             if reason:
                 message = f"The pattern {pattern[:80]} can't be read: {reason}. No value could be judged by it."
                 self.add("error", "pattern", message, place)
@@ -121,12 +126,15 @@ class _Survey:
 
     def _elsewhere(self, keyword: str) -> bool:
         """Whether jsonschema itself would have to read the pattern, in a place that we don't reach."""
-        text = self._text
-        return text.count('"$schema":') > 1 or (keyword == "patternProperties" and '"unevaluatedProperties":' in text)
+        dialects, unevaluated = self._out_of_reach
+        return dialects > 1 or (keyword == "patternProperties" and unevaluated)
 
     @cached_property
-    def _text(self) -> str:
-        return json.dumps(self.root)
+    def _out_of_reach(self) -> tuple[int, bool]:
+        """How many `$schema` there are, and whether any schema looks at what others have left."""
+        objects = list(objects_of(self.root))
+        named = sum(isinstance(one.get("$schema"), str) for one in objects)
+        return named, any("unevaluatedProperties" in one for one in objects)
 
 
 def urlsplit_scheme(reference: str) -> bool:

@@ -77,12 +77,13 @@ def _compiled(pattern: str) -> Any:
 
 def judge_of(judge: Any, root: Json) -> Any:
     """A class of validators: jsonschema's own, or, only where a schema has a foreign pattern, one that can read it too."""
-    if not any(is_foreign(pattern) for schema in _objects(root) for _, pattern in patterns_of(schema)):
+    if not any(is_foreign(pattern) for schema in objects_of(root) for _, pattern in patterns_of(schema)):
         return judge
     return validators.extend(judge, KEYWORDS)  # type: ignore[no-untyped-call]
 
 
-def _objects(value: Json) -> Iterator[Mapping[str, Json]]:
+def objects_of(value: Json) -> Iterator[Mapping[str, Json]]:
+    """Every object in a value, itself among them."""
     todo = [value]
     while todo:
         one = todo.pop()

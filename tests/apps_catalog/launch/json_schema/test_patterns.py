@@ -57,3 +57,7 @@ def test_a_schema_that_python_can_read_is_judged_by_jsonschema_untouched() -> No
 def test_a_repeat_of_a_property_is_not_called_possessive() -> None:
     assert check_schema({"pattern": r"^\p{L}+$"}).findings == ()
     assert [one.code for one in check_schema({"pattern": "^a{2}+$"}).findings] == ["pattern-server"]
+
+
+def test_a_key_that_is_called_like_the_dialect_is_no_second_one() -> None:
+    read({**LETTERS, "properties": {"$schema": {"type": "string"}, "name": {"pattern": r"^\p{L}$"}}})
